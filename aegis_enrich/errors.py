@@ -1,0 +1,34 @@
+"""The one family of errors that users see: each says where, what was found, what is allowed and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class AegisError(Exception):
+    """A problem that its reader can act on; `str()` is one line, `where: what; what to do`."""
+
+    def __init__(self, what: str, *, where: str = "") -> None:
+        self.what = what
+        self.where = where
+        super().__init__(f"{where}: {what}" if where else what)
+
+
+class ConfigError(AegisError):
+    """A configuration, rule or list file that does not check."""
+
+
+class StateError(AegisError):
+    """The state folder cannot be used: held by another process, of a newer version, unreadable."""
+
+
+class SinkError(AegisError):
+    """A sink cannot be used at all (unreachable, wrong credentials); single documents' failures are outcomes."""
+
+
+class Problems(ConfigError):
+    """Several configuration problems, found in one pass and shown at once."""
+
+    def __init__(self, problems: Sequence[ConfigError]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(p) for p in problems))
