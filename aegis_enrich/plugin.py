@@ -1,0 +1,187 @@
+"""What a plugin declares and does: enricher, derived table, detector, sink. None knows severity or a clock."""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import pandas as pd
+import pyarrow as pa
+
+MICROS = 1_000_000
+HOUR_US = 3_600 * MICROS
+DAY_US = 24 * HOUR_US
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that a plugin makes: `kind` is a word of `tables.TYPES`."""
+
+    name: str
+    kind: str
+    doc: str
+    unit: str = ""
+
+
+class Plugin:
+    """What all four kinds share: a name that is also its folder, its rule and its test file."""
+
+    name: ClassVar[str]
+
+    @classmethod
+    def text(cls, filename: str) -> str:
+        """A file that lies beside the plugin's module, such as `features.sql`."""
+        return (Path(inspect.getfile(cls)).parent / filename).read_text(encoding="utf-8")
+
+
+class Enricher(Plugin, ABC):
+    """Adds columns to rows from a table of facts; works on the unique values of a batch and on nothing else."""
+
+    reads: ClassVar[Mapping[str, tuple[str, ...]]]  # table -> columns it needs; key "*": each table that has them all
+    adds: ClassVar[Mapping[str, tuple[Column, ...]]]  # table (or "*") -> columns that it adds there
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        """`settings`: the plugin's section of the configuration (paths resolved); raises ConfigError where wrong."""
+        self.settings = settings
+
+    def refresh(self) -> bool:
+        """Takes up files that were replaced on disk; True where something changed. Called between batches."""
+        return False
+
+    def digest(self) -> str:
+        """A hash of what decides the result and is the analysts' (networks, intel); "" where there is none."""
+        return ""
+
+    @abstractmethod
+    def enrich(self, table: str, batch: pa.Table) -> Mapping[str, pa.Array]:
+        """The added columns of `table` for `batch`, each as long as it; null where nothing is known."""
+
+    def describe(self, kind: Literal["address", "domain"], value: str) -> Mapping[str, Any]:
+        """ECS sub-fields of an address or domain for an alert document, such as `{"geo.country_iso_code": "NL"}`."""
+        return {}
+
+
+class DerivedTable(Plugin, ABC):
+    """A query over one sealed hour whose rows are segments like any others, kept far longer than rows.
+
+    `hour.sql` reads views named as `reads` (rows of one sensor with `end_ts` in the hour) and knows `$hour_start` and
+    `$hour_end` (µs since the epoch). Its result holds exactly `columns`; the engine adds `sensor` and `hour_us`.
+    """
+
+    reads: ClassVar[tuple[str, ...]]
+    columns: ClassVar[tuple[Column, ...]]
+    shard_key: ClassVar[str] = ""  # a column of every table in `reads`: the engine may run it per hash shard of it
+    lateness_s: ClassVar[int] = 330
+    lateness_suricata_s: ClassVar[int] = 660
+
+    @classmethod
+    def sql(cls) -> str:
+        return cls.text("hour.sql")
+
+
+@dataclass(frozen=True)
+class NoTuning:
+    """A detector without tunables."""
+
+
+def tunable(default: Any, doc: str, *, least: float | None = None, most: float | None = None, unit: str = "") -> Any:
+    """A field of a tuning dataclass: its default, its range (both ends allowed), its unit and a line of doc."""
+    return field(default=default, metadata={"doc": doc, "least": least, "most": most, "unit": unit})
+
+
+class Detector(Plugin, ABC):
+    """A query and a score over one sealed window; keeps no state and reads no clock.
+
+    `features.sql` reads views named as `reads` and `derived` and knows `$window_start` and `$window_end` (µs since the
+    epoch) and each field of the tuning as `$field`. The views hold one sensor's rows with `end_ts` in
+    `[window_start - lookback_s, window_end)`, with `ts_us` and `end_us` (BIGINT µs) beside `ts` and `end_ts`; a derived
+    table's view holds the rows with `hour_us` in that span. Only groups with a row in the last `every_s` may come out.
+    """
+
+    reads: ClassVar[tuple[str, ...]]
+    derived: ClassVar[tuple[str, ...]] = ()
+    window_s: ClassVar[int]
+    every_s: ClassVar[int]  # divides window_s; windows lie on multiples of it since the epoch
+    lookback_s: ClassVar[int] = 0  # rows before the window that joins may see (a name's lookup before its connection)
+    lateness_s: ClassVar[int] = 330  # of the slowest rows it counts, from Zeek
+    lateness_suricata_s: ClassVar[int] = 660  # the same where Suricata fills the table
+    shard_key: ClassVar[str] = ""
+    entity: ClassVar[tuple[str, ...]]  # columns of a finding that say whom it is about; part of the alert's id
+    tuning: ClassVar[type] = NoTuning  # a frozen dataclass of `tunable` fields
+
+    @classmethod
+    def sql(cls) -> str:
+        return cls.text("features.sql")
+
+    @abstractmethod
+    def score(self, features: pd.DataFrame, tuning: Any) -> pd.DataFrame:
+        """Findings, a row each, from at most 50,000 rows of features; row by row: no row may depend on another.
+
+        Columns: those of `entity`; any of CONTEXT that the document should name; `score` 0.0-1.0 (1 is worst);
+        `first_us`, `last_us` (µs: first and last row that it tells of); `evidence` (a dict of named numbers, texts and
+        lists, units in the names); `reason` (one sentence with the numbers in it); `uids` (list, the first 20 by ts and
+        uid); and, where the alert's period is not that of `last_us`, `period_us`. Groups that are nothing are left out.
+        """
+
+
+# Columns of a finding (entity or not) that the alert document knows, and where it puts them.
+CONTEXT: Mapping[str, str] = {
+    "orig_h": "source.ip",
+    "orig_p": "source.port",
+    "resp_h": "destination.ip",
+    "resp_p": "destination.port",
+    "name": "destination.domain",
+    "proto": "network.transport",
+    "service": "network.protocol",
+    "direction": "network.direction",
+    "community_id": "network.community_id",
+    "start_us": "",  # part of an entity only
+    "key": "",  # part of an entity only: text that tells two findings of the same addresses apart
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a detector (or a row rule) found about one entity in one window of one sensor."""
+
+    detector: str
+    sensor: str
+    window_start_us: int
+    window_end_us: int
+    entity: Mapping[str, Any]
+    context: Mapping[str, Any]
+    score: float
+    first_us: int
+    last_us: int
+    period_us: int  # the time whose hour or day is the alert's period
+    evidence: Mapping[str, Any]
+    reason: str
+    uids: tuple[str, ...] = ()
+
+
+Outcome = Literal["stored", "there", "retry", "refused"]
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document on its way to a sink: `kind` alert or incident; its id and revision make delivery idempotent."""
+
+    kind: str
+    id: str
+    revision: int
+    body: Mapping[str, Any]
+
+
+class Sink(Plugin, ABC):
+    """Takes documents in order; the same document may come again after a crash."""
+
+    @abstractmethod
+    def deliver(self, documents: Sequence[Document]) -> Sequence[tuple[Outcome, str]]:
+        """An outcome and its reason for each; raises SinkError where the sink cannot be used at all just now."""
+
+    def close(self) -> None:
+        """Called once at a stop."""
