@@ -1,0 +1,1 @@
+"""Evaluates detectors over sealed windows of event time."""
