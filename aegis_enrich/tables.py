@@ -42,6 +42,7 @@ _HTTP = f"""{FIVE_TUPLE} trans_depth:count method:string host:string uri:string 
 
 _SSL = f"""{FIVE_TUPLE} version:string cipher:string curve:string server_name:string resumed:bool last_alert:string
     next_protocol:string established:bool ssl_history:string cert_chain_fps:strings client_cert_chain_fps:strings
+    cert_chain_fuids:strings client_cert_chain_fuids:strings
     sni_matches_cert:bool validation_status:string subject:string issuer:string client_subject:string
     client_issuer:string not_valid_before:time not_valid_after:time ja3:string ja3s:string ja4:string"""
 
@@ -54,12 +55,12 @@ _COLUMNS: dict[str, str] = {
         answer_bytes:count event:string""",
     "ssl": _SSL,
     "open_ssl": _SSL,
-    "x509": """fingerprint:string certificate_version:count certificate_serial:string certificate_subject:string
-        certificate_issuer:string certificate_not_valid_before:time certificate_not_valid_after:time
-        certificate_key_alg:string certificate_sig_alg:string certificate_key_type:string
-        certificate_key_length:count certificate_exponent:string certificate_curve:string san_dns:strings
-        san_uri:strings san_email:strings san_ip:addrs basic_constraints_ca:bool basic_constraints_path_len:count
-        host_cert:bool client_cert:bool""",
+    "x509": """fingerprint:string fuid:string certificate_version:count certificate_serial:string
+        certificate_subject:string certificate_issuer:string certificate_not_valid_before:time
+        certificate_not_valid_after:time certificate_key_alg:string certificate_sig_alg:string
+        certificate_key_type:string certificate_key_length:count certificate_exponent:string
+        certificate_curve:string san_dns:strings san_uri:strings san_email:strings san_ip:addrs
+        basic_constraints_ca:bool basic_constraints_path_len:count host_cert:bool client_cert:bool""",
     "http": _HTTP,
     "open_http": _HTTP,
     "files": f"""{FIVE_TUPLE} fuid:string source_protocol:string depth:count analyzers:strings mime_type:string
@@ -118,8 +119,24 @@ _COLUMNS: dict[str, str] = {
 # A log name that is not a table's own: Zeek's name first. A column of the same log under another name, likewise.
 LOG_ALIASES = {"conn-summary": None, "open-conn": "open_conn", "open-http": "open_http", "open-ssl": "open_ssl"}
 COLUMN_ALIASES: dict[str, dict[str, str]] = {
+    "dhcp": {"id.orig_h": "client_addr", "id.resp_h": "server_addr", "assigned_ip": "assigned_addr"},
     "files": {"source": "source_protocol"},
     "weird": {"source": "source_analyzer"},
+    "x509": {"id": "fuid"},
+}
+
+# Columns that hold sets: their order means nothing and differs between Zeek's writers, so decoding sorts them.
+SETS: dict[str, frozenset[str]] = {
+    "conn": frozenset({"tunnel_parents"}),
+    "open_conn": frozenset({"tunnel_parents"}),
+    "dns": frozenset({"auth", "addl"}),
+    "http": frozenset({"tags", "proxied"}),
+    "open_http": frozenset({"tags", "proxied"}),
+    "files": frozenset({"analyzers", "tx_hosts", "rx_hosts", "conn_uids"}),
+    "smtp": frozenset({"rcptto", "to", "cc"}),
+    "dhcp": frozenset({"uids"}),
+    "notice": frozenset({"actions", "email_dest"}),
+    "aegis_scan": frozenset({"sample"}),
 }
 
 

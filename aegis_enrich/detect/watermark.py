@@ -40,11 +40,15 @@ class Watermarks:
             self._streams[key] = Stream(sensor, table, last_row_s=now_s)
         return self._streams[key]
 
-    def unread(self, sensor: str, log: str, unread: bool) -> None:
-        """Says of all tables that a log fills whether it has bytes that are not committed."""
-        for (of_sensor, _, of_log), stream in self._streams.items():
-            if (of_sensor, of_log) == (sensor, log):
-                stream.unread = unread
+    def set_unread(self, logs: Collection[tuple[str, str]]) -> None:
+        """Says which logs, as (sensor, log), have bytes that are not committed; all others have none."""
+        for (sensor, _, of_log), stream in self._streams.items():
+            stream.unread = (sensor, of_log) in logs
+
+    def reach(self, sensor: str, log: str) -> int | None:
+        """How far the committed rows of a log reach, in µs of event time."""
+        reached = [s.reached_us for (of, _, name), s in self._streams.items() if (of, name) == (sensor, log)]
+        return max((r for r in reached if r is not None), default=None)
 
     def advance(self, sensor: str, table: str, log: str, reached_us: int, *, now_s: float) -> None:
         """Committed rows of a log reach up to `reached_us` (never backwards)."""

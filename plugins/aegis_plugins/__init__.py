@@ -1,5 +1,1 @@
 """The plugins that come with AegisEnrich: enrichers, derived tables, detectors and sinks."""
-
-from __future__ import annotations
-
-PLUGINS: tuple[type, ...] = ()

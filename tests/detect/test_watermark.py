@@ -28,7 +28,7 @@ def test_a_silent_log_lets_go_after_idle_after_and_an_unread_one_does_not() -> N
     marks.advance("sensor", "conn", "conn", 1400 * MICROS, now_s=650)
     assert reached(marks, now_s=699) == 700
     assert reached(marks, now_s=700) == 1400
-    marks.unread("sensor", "http", True)
+    marks.set_unread({("sensor", "http")})
     assert reached(marks, now_s=700) == 700
 
 
@@ -48,3 +48,11 @@ def test_unread_bytes_of_a_log_without_a_row_hold_everything() -> None:
     marks = two_logs()
     marks.stream("sensor", "conn", "conn-worker-2", now_s=0).unread = True
     assert reached(marks, now_s=100) is None
+
+
+def test_how_far_a_log_reaches_is_the_furthest_of_its_tables() -> None:
+    marks = two_logs()
+    marks.advance("sensor", "dns", "eve", 5 * MICROS, now_s=0)
+    marks.advance("sensor", "conn", "eve", 9 * MICROS, now_s=0)
+    assert marks.reach("sensor", "eve") == 9 * MICROS
+    assert marks.reach("sensor", "smtp") is None

@@ -1,0 +1,86 @@
+"""Runs evaluations beside the reading, in a process of its own, so that a long query never delays a row rule."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+from .scheduler import TRIES, Job
+
+
+class Beside:
+    """One evaluation at a time in a process of its own; its result is committed by the caller's `collect`."""
+
+    def __init__(self) -> None:
+        self._pool: ProcessPoolExecutor | None = None
+        self._job: Job | None = None
+        self._future: Future[object] | None = None
+        self._tries = 0
+
+    @property
+    def busy(self) -> bool:
+        return self._job is not None
+
+    def start(self, job: Job) -> None:
+        """Begins a job; only when not `busy`."""
+        self._job, self._tries = job, 0
+        self._submit()
+
+    def collect(self, timeout_s: float = 0.0) -> bool:
+        """Commits the job's result if it is there; True where one was. A failure is tried again in smaller shards."""
+        if self._job is None or self._future is None:
+            return False
+        try:
+            error = self._future.exception(timeout_s)
+        except TimeoutError:
+            return False
+        job, self._tries = self._job, self._tries + 1
+        if error is None:
+            result = self._future.result()
+            self._job = self._future = None
+            job.commit(result)
+            return True
+        if isinstance(error, BrokenProcessPool):
+            self._close_pool()
+        if self._tries < TRIES:
+            self._job = job.in_smaller_shards()
+            self._submit()
+            return False
+        self._job = self._future = None
+        job.failed(error if isinstance(error, Exception) else RuntimeError(str(error)))
+        return True
+
+    def close(self) -> None:
+        """Ends the process; what it was at is done again after the next start."""
+        self._job = self._future = None
+        self._close_pool()
+
+    def _submit(self) -> None:
+        assert self._job is not None
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+        self._future = self._pool.submit(self._job.work.run)
+
+    def _close_pool(self) -> None:
+        if self._pool is not None:
+            for process in list((self._pool._processes or {}).values()):
+                process.terminate()
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed ends too, and leaves interrupts to the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def wait() -> None:
+            parent.join()
+            os._exit(0)
+
+        threading.Thread(target=wait, daemon=True).start()

@@ -1,0 +1,7 @@
+"""Follows the logs of sensors: hands on whole lines with their position, through growth, rotation and restarts."""
+
+from .follower import Follower
+from .logfile import Chunk, LogFile, Lost
+from .state import LogState
+
+__all__ = ["Chunk", "Follower", "LogFile", "LogState", "Lost"]

@@ -1,0 +1,203 @@
+"""The lake: rows as immutable Parquet segments, written under a temporary name and renamed once they are on disk."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..errors import StateError
+from ..plugin import DAY_US, HOUR_US
+
+TEMPORARY = ".tmp"
+ROW_GROUP = 131_072
+
+Crash = Callable[[str], None]  # called at named points, so that tests can end the process there
+
+
+class DiskFull(StateError):
+    """There is no room for a segment or a commit; nothing was changed and all of it can be tried again."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of one table, sensor and source, about to become segments."""
+
+    table: str
+    sensor: str
+    rows: pa.Table
+    hour_us: int | None = None  # the hour of a derived table
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One file of the lake. `min_us`, `max_us`: least and greatest `end_ts`; of a derived table its hour."""
+
+    id: str
+    table: str
+    sensor: str
+    source: str
+    path: Path
+    rows: int
+    bytes: int
+    min_us: int
+    max_us: int
+    hours: tuple[int, ...]
+    derived: bool = False
+
+
+class Lake:
+    """Writes segments below `root/lake/<table>/<date>/`; what the manifest does not name does not exist."""
+
+    def __init__(self, root: Path, *, crash: Crash = lambda point: None) -> None:
+        self.root = root
+        self.folder = root / "lake"
+        self.crash = crash
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="segment")
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+    def write(self, groups: Iterable[Rows]) -> list[Segment]:
+        """Durable segments of these rows, cut by UTC date; raises DiskFull and leaves nothing behind."""
+        parts = [part for group in groups for part in _by_date(group)]
+        folders: set[Path] = set()
+        jobs = [self._pool.submit(self._write_temporary, *part, folders) for part in parts]
+        try:
+            written = [job.result() for job in jobs]
+            self.crash("segments written")
+            segments = []
+            for segment, temporary in written:
+                temporary.rename(segment.path)
+                segments.append(segment)
+                self.crash("segment renamed")
+            for folder in sorted(folders):
+                _sync_folder(folder)
+        except BaseException as error:
+            for job in jobs:
+                job.cancel()
+            self._discard(jobs)
+            if isinstance(error, OSError):
+                raise disk_error(error, self.folder) from error
+            raise
+        return segments
+
+    def _write_temporary(self, group: Rows, day_us: int, folders: set[Path]) -> tuple[Segment, Path]:
+        date = datetime.fromtimestamp(day_us // 1_000_000, UTC).strftime("%Y-%m-%d")
+        name = uuid.uuid4().hex
+        path = self.folder / group.table / date / f"{name}.parquet"
+        for folder in _make(path.parent, self.root):
+            folders.add(folder)
+        folders.add(path.parent)
+        temporary = path.with_suffix(TEMPORARY)
+        pq.write_table(
+            group.rows,
+            temporary,
+            compression="zstd",
+            compression_level=1,
+            row_group_size=ROW_GROUP,
+            write_statistics=["end_ts"] if group.hour_us is None else True,
+            store_schema=True,
+        )
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        if group.hour_us is None:
+            ends = _ends(group.rows)
+            hours = tuple(int(h) for h in np.unique(ends // HOUR_US) * HOUR_US)
+            least, most = int(ends.min()), int(ends.max())
+            source = group.rows["source"][0].as_py() or ""
+        else:
+            hours, least, most, source = (group.hour_us,), group.hour_us, group.hour_us, ""
+        size = temporary.stat().st_size
+        segment = Segment(
+            name,
+            group.table,
+            group.sensor,
+            source,
+            path,
+            group.rows.num_rows,
+            size,
+            least,
+            most,
+            hours,
+            group.hour_us is not None,
+        )
+        return segment, temporary
+
+    def _discard(self, jobs: Sequence[object]) -> None:
+        for job in jobs:
+            try:
+                segment, temporary = job.result()  # type: ignore[attr-defined]
+            except BaseException:  # noqa: BLE001  that one wrote nothing to keep; the sweep takes what is left
+                continue
+            for path in (temporary, segment.path):
+                path.unlink(missing_ok=True)
+
+    def sweep(self, known: set[str]) -> int:
+        """Removes files that the manifest does not name (those of a process that died); how many they were."""
+        swept = 0
+        for path in self.folder.glob("*/*/*"):
+            if path.suffix == TEMPORARY or (path.suffix == ".parquet" and path.stem not in known):
+                path.unlink(missing_ok=True)
+                swept += 1
+        return swept
+
+
+def disk_error(error: OSError, where: Path) -> StateError:
+    """What an operating system's error means for the operator."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull("no space left on the disk; make room or lower retention.max_size", where=str(where))
+    return StateError(f"cannot be written: {error.strerror or error}", where=str(error.filename or where))
+
+
+def _ends(rows: pa.Table) -> np.ndarray:  # type: ignore[type-arg]
+    return rows["end_ts"].cast(pa.int64()).to_numpy()
+
+
+def _by_date(group: Rows) -> list[tuple[Rows, int]]:
+    """The rows by UTC date of `end_ts`; a derived table's go to the date of its hour."""
+    if not group.rows.num_rows:
+        return []
+    if group.hour_us is not None:
+        return [(group, group.hour_us // DAY_US * DAY_US)]
+    days = _ends(group.rows) // DAY_US
+    distinct = np.unique(days)
+    if len(distinct) == 1:
+        return [(group, int(distinct[0]) * DAY_US)]
+    return [
+        (Rows(group.table, group.sensor, group.rows.filter(pa.array(days == day))), int(day) * DAY_US)
+        for day in distinct
+    ]
+
+
+def _make(folder: Path, root: Path) -> list[Path]:
+    """Makes a folder and its parents; those whose entries changed."""
+    changed = []
+    for parent in [*reversed(folder.relative_to(root).parents), folder.relative_to(root)]:
+        path = root / parent
+        if not path.is_dir():
+            path.mkdir(exist_ok=True)
+            changed.append(path.parent)
+    return changed
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def hours_json(hours: Sequence[int]) -> str:
+    return json.dumps(list(hours))

@@ -1,0 +1,114 @@
+"""What a query sees: one table's rows of one sensor in one span of event time, over the segments that hold them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+_DUCKDB_TYPES = {
+    pa.string(): "VARCHAR",
+    pa.int64(): "BIGINT",
+    pa.float64(): "DOUBLE",
+    pa.bool_(): "BOOLEAN",
+    pa.timestamp("us", tz="UTC"): "TIMESTAMP WITH TIME ZONE",
+    pa.list_(pa.string()): "VARCHAR[]",
+    pa.list_(pa.float64()): "DOUBLE[]",
+    pa.list_(pa.int64()): "BIGINT[]",
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """A table as a query sees it; `temporary` holds rows that are in no segment (hours that are not sealed)."""
+
+    name: str
+    schema: pa.Schema
+    start_us: int
+    end_us: int
+    paths: tuple[str, ...] = ()
+    rows: int = 0
+    derived: bool = False
+    temporary: pa.Table | None = None
+
+
+def create_view(
+    connection: duckdb.DuckDBPyConnection, view: View, *, shard: tuple[str, int, int] | None = None
+) -> None:
+    """Makes the view in `connection`, with `ts_us` and `end_us` (µs, BIGINT) beside a log's `ts` and `end_ts`.
+
+    `shard` (column, count, number) keeps the rows whose hash of the column falls to that number.
+    """
+    parts = []
+    if view.paths:
+        files = ", ".join(_quoted(p) for p in view.paths)
+        held = {row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {_read(files)}").fetchall()}
+        columns = ", ".join(
+            f'"{f.name}"' if f.name in held else f'NULL::{_type(f.type)} AS "{f.name}"' for f in view.schema
+        )
+        parts.append(f"SELECT {columns} FROM {_read(files)}")
+    if view.temporary is not None:
+        relation = f"temporary_{view.name}"
+        connection.register(relation, view.temporary)
+        parts.append(f"SELECT {', '.join(_name(f) for f in view.schema)} FROM {relation}")
+    if not parts:
+        relation = f"empty_{view.name}"
+        connection.register(relation, view.schema.empty_table())
+        parts.append(f"SELECT * FROM {relation}")
+    where = [f"{_time(view)} >= {view.start_us} AND {_time(view)} < {view.end_us}"]
+    if not view.derived:  # the same bounds on the stored column, so that whole row groups are passed over
+        where.append(f"end_ts >= make_timestamptz({view.start_us}) AND end_ts < make_timestamptz({view.end_us})")
+    if shard is not None:
+        column, count, number = shard
+        where.append(f'hash("{column}") % {count} = {number}')
+    times = "" if view.derived else ", epoch_us(ts) AS ts_us, epoch_us(end_ts) AS end_us"
+    source = " UNION ALL ".join(parts)
+    sql = f"SELECT *{times} FROM ({source}) WHERE {' AND '.join(where)}"
+    if view.name == "dns":
+        sql = _paired(sql, view.schema)
+    connection.execute(f'CREATE OR REPLACE TEMP VIEW "{view.name}" AS {sql}')
+
+
+def _paired(sql: str, schema: pa.Schema) -> str:
+    """Queries and answers of EVE's dns v2 as one row each pair: a query takes answer columns from its answer.
+
+    The n-th query of (uid, trans_id, query, qtype_name) belongs to the n-th answer. Zeek's rows pass as they are.
+    """
+    if "event" not in schema.names:
+        return sql
+    from_answer = ["rcode", "rcode_name", "AA", "TC", "RD", "RA", "Z", "answers", "TTLs", "rejected"]
+    key = "uid, trans_id, query, qtype_name"
+    replaced = ", ".join(f'coalesce(a."{c}", q."{c}") AS "{c}"' for c in from_answer if c in schema.names)
+    rtt = "coalesce(q.rtt, (a.ts_us - q.ts_us) / 1000000.0) AS rtt"
+    ranked = f"SELECT *, row_number() OVER (PARTITION BY {key}, event ORDER BY ts_us) AS nth FROM ({sql})"
+    match = " AND ".join(f"q.{c} IS NOT DISTINCT FROM a.{c}" for c in (*key.split(", "), "nth"))
+    return f"""
+        WITH ranked AS ({ranked}),
+        q AS (SELECT * FROM ranked WHERE event IS DISTINCT FROM 'answer'),
+        a AS (SELECT * FROM ranked WHERE event = 'answer')
+        SELECT q.* EXCLUDE (nth) REPLACE ({replaced}, {rtt})
+        FROM q LEFT JOIN a ON q.event = 'query' AND {match}
+        UNION ALL
+        SELECT a.* EXCLUDE (nth) FROM a
+        WHERE NOT EXISTS (SELECT 1 FROM q WHERE q.event = 'query' AND {match})"""
+
+
+def _time(view: View) -> str:
+    return "hour_us" if view.derived else "epoch_us(end_ts)"
+
+
+def _read(files: str) -> str:
+    return f"read_parquet([{files}], union_by_name = true)"
+
+
+def _name(field: pa.Field) -> str:
+    return f'"{field.name}"'
+
+
+def _type(kind: pa.DataType) -> str:
+    return _DUCKDB_TYPES[kind]
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

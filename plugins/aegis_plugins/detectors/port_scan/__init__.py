@@ -1,0 +1,133 @@
+"""Finds sources that probe many ports of a host, or one port of many hosts, and get no service out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from aegis_enrich.plugin import Detector, tunable
+
+KINDS = {
+    "vertical_tcp": "vertical TCP",
+    "horizontal_tcp": "horizontal TCP",
+    "vertical_udp": "vertical UDP",
+    "horizontal_udp": "horizontal UDP",
+}
+ICMP_KINDS = {
+    8: "ICMP echo",
+    13: "ICMP timestamp",
+    15: "ICMP information",
+    17: "ICMP address mask",
+    128: "ICMPv6 echo",
+}
+ICMP_LEAST = 5  # hosts from which on ICMP requests are named as a kind
+HALF = 2.0  # doublings of the threshold's evidence that score 0.5
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """From where on failed attempts are a scan."""
+
+    min_ports: int = tunable(15, "ports of one host, of one transport, without service", least=5, most=65_536)
+    min_hosts: int = tunable(10, "hosts without service at one port", least=5, most=1_000_000)
+    min_failed_share: float = tunable(
+        0.3, "of all hosts that the source called at that port, the least part without service", least=0.0, most=1.0
+    )
+    min_share_of_failed: float = tunable(
+        0.2, "of all hosts that the source failed to reach, the least part at that port", least=0.0, most=1.0
+    )
+    skip_ports: tuple[int, ...] = tunable((), "ports that do not count, such as 8333 where Bitcoin nodes are wanted")
+
+
+class PortScan(Detector):
+    """Counts TCP rows with state REJ, S0, SH, RSTOS0, RSTO, RSTR, SF and UDP and ICMP rows; see README.md."""
+
+    name = "port_scan"
+    reads = ("conn",)
+    window_s = 3_600
+    every_s = 1_800
+    lateness_s = 90
+    shard_key = "orig_h"
+    entity = ("orig_h",)
+    tuning = Tuning
+
+    def score(self, features: pd.DataFrame, tuning: Tuning) -> pd.DataFrame:
+        """Findings; score = x / (x + 2), x = log2(1 + vertical sockets / min_ports + swept hosts / min_hosts)."""
+        vertical = (features["vertical_tcp"] + features["vertical_udp"]) / tuning.min_ports
+        swept = features["swept_permille"] / 1000 / tuning.min_hosts
+        doublings = np.log2(1 + vertical + swept)
+        scores = (doublings / (doublings + HALF)).tolist()
+        return pd.DataFrame([_finding(r, s) for r, s in zip(features.to_dict("records"), scores, strict=True)])
+
+
+def _finding(row: Mapping[Hashable, Any], score: float) -> dict[str, Any]:
+    one_host, one_port = row["hosts"] == 1, row["ports"] == 1
+    one_proto = row["least_proto"] == row["most_proto"]
+    kinds = _kinds(row)
+    return {
+        "orig_h": row["orig_h"],
+        "resp_h": row["hosts_sample"][0] if one_host else None,
+        "resp_p": int(row["ports_sample"][0]) if one_port else None,
+        "proto": row["most_proto"] if one_proto else None,
+        "direction": _direction(row),
+        "score": score,
+        "first_us": int(row["first_us"]),
+        "last_us": int(row["last_us"]),
+        "evidence": {
+            "kinds": kinds,
+            "hosts": int(row["hosts"]),
+            "ports": int(row["ports"]),
+            "sockets": int(row["sockets"]),
+            "attempts": int(row["attempts"]),
+            "refused": int(row["refused"]),
+            "unanswered": int(row["unanswered"]),
+            "half_open": int(row["half_open"]),
+            "udp_sockets": int(row["udp_sockets"]),
+            "most_ports_of_a_host": int(row["most_ports"]),
+            "most_hosts_at_a_port": int(row["most_hosts"]),
+            "most_failed_share": None if pd.isna(row["failed_permille"]) else row["failed_permille"] / 1000,
+            "icmp_hosts": int(row["icmp_hosts"]),
+            "hosts_sample": list(row["hosts_sample"]),
+            "ports_sample": [int(p) for p in row["ports_sample"]],
+            "source_internal": None if pd.isna(row["orig_internal"]) else bool(row["orig_internal"]),
+            "internal_hosts": int(row["internal_hosts"]),
+            "external_hosts": int(row["external_hosts"]),
+            "duration_s": (row["last_us"] - row["first_us"]) / 1e6,
+        },
+        "reason": _reason(row, kinds),
+        "uids": list(row["uids"]),
+    }
+
+
+def _kinds(row: Mapping[Hashable, Any]) -> list[str]:
+    """What kinds of probes there were; ICMP only beside others, for it is no trigger."""
+    kinds = [text for column, text in KINDS.items() if row[column]]
+    if row["icmp_hosts"] >= ICMP_LEAST:
+        kinds += [ICMP_KINDS[int(t)] for t in row["icmp_types"]]
+    return kinds
+
+
+def _direction(row: Mapping[Hashable, Any]) -> str | None:
+    """As the networks enricher words it; None where it is not known or the hosts are on both sides."""
+    if pd.isna(row["orig_internal"]) or (row["internal_hosts"] > 0) == (row["external_hosts"] > 0):
+        return None
+    inside = row["internal_hosts"] > 0
+    if row["orig_internal"]:
+        return "internal" if inside else "outbound"
+    return "inbound" if inside else "external"
+
+
+def _reason(row: Mapping[Hashable, Any], kinds: list[str]) -> str:
+    hosts = row["hosts_sample"][0] if row["hosts"] == 1 else f"{int(row['hosts']):,} hosts"
+    ports = f"port {int(row['ports_sample'][0])}" if row["ports"] == 1 else f"{int(row['ports']):,} ports"
+    seconds = (row["last_us"] - row["first_us"]) / 1e6
+    span = f"{seconds:,.1f} s" if seconds < 120 else f"{seconds / 60:,.0f} min"
+    return (
+        f"{row['orig_h']} probed {ports} of {hosts} in {span} ({', '.join(kinds)}): of {int(row['sockets']):,} sockets "
+        f"{int(row['refused']):,} refused, {int(row['unanswered']):,} did not answer, "
+        f"{int(row['half_open']):,} were reset without data"
+    )

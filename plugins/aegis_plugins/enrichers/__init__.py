@@ -1,0 +1,1 @@
+"""Enrichers: tables of facts that add columns to rows."""
