@@ -81,7 +81,9 @@ class Config:
     networks: str = _doc("", "networks.yml (default: the one among the rules)", path=True)
     assets: str = _doc("", "assets.csv (default: the one among the rules)", path=True)
     intel: list[str] = _doc([], "files or folders of indicators (default: intel/ among the rules)", path=True)
-    community_id: bool = _doc(False, "compute community ids where the log has none (costs about a fifth of reading)")
+    community_id: bool = _doc(
+        False, "compute community ids where the log has none (takes as long as decoding and storing)"
+    )
     geo: Geo = field(default_factory=Geo, metadata={"doc": "MMDB files"})
     flush: Flush = field(default_factory=Flush, metadata={"doc": "when rows become durable"})
     retention: Retention = field(default_factory=Retention, metadata={"doc": "how long things are kept"})
@@ -109,8 +111,8 @@ class Config:
     def enricher_settings(self) -> dict[str, dict[str, Any]]:
         """The section of each enricher, paths resolved."""
         return {
-            "networks": {"path": str(self.file(self.networks, "networks.yml"))},
-            "assets": {"path": str(self.file(self.assets, "assets.csv"))},
+            "networks": {"path": str(self.file(self.networks, "networks.yml")), "required": bool(self.networks)},
+            "assets": {"path": str(self.file(self.assets, "assets.csv")), "required": bool(self.assets)},
             "geo": dataclasses.asdict(self.geo),
             "intel": {"paths": self.intel or [str(self.rules_dir / "intel")]},
             "community_id": {"compute": self.community_id},

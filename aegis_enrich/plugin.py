@@ -58,7 +58,10 @@ class Enricher(Plugin, ABC):
 
     @abstractmethod
     def enrich(self, table: str, batch: pa.Table) -> Mapping[str, pa.Array]:
-        """The added columns of `table` for `batch`, each as long as it; null where nothing is known."""
+        """The added columns of `table` for `batch`, each as long as it; null where nothing is known.
+
+        Text columns that several enrichers read may come dictionary-encoded; `lookup.Lookup` takes both forms.
+        """
 
     def describe(self, kind: Literal["address", "domain"], value: str) -> Mapping[str, Any]:
         """ECS sub-fields of an address or domain for an alert document, such as `{"geo.country_iso_code": "NL"}`."""
@@ -109,6 +112,8 @@ class Detector(Plugin, ABC):
     lookback_s: ClassVar[int] = 0  # rows before the window that joins may see (a name's lookup before its connection)
     lateness_s: ClassVar[int] = 330  # of the slowest rows it counts, from Zeek
     lateness_suricata_s: ClassVar[int] = 660  # the same where Suricata fills the table
+    # Which rows of a table it counts, where not all: those that match one of these; no other row is late for it.
+    counts: ClassVar[Mapping[str, tuple[Mapping[str, tuple[str, ...]], ...]]] = {}
     shard_key: ClassVar[str] = ""
     entity: ClassVar[tuple[str, ...]]  # columns of a finding that say whom it is about; part of the alert's id
     tuning: ClassVar[type] = NoTuning  # a frozen dataclass of `tunable` fields

@@ -41,7 +41,8 @@ def _database() -> duckdb.DuckDBPyConnection:
 def query(sql: str, lines: pa.Table, parameters: Sequence[object] = ()) -> pa.Table:
     """The result of `sql` over the table `lines`."""
     with _database().cursor() as connection:
-        connection.register("lines", lines)
+        batches = lines.to_batches(max_chunksize=BATCH)
+        connection.register("lines", pa.Table.from_batches(batches, lines.schema))
         return connection.sql(sql, params=list(parameters)).to_arrow_table()
 
 
@@ -50,8 +51,7 @@ def as_table(lines: Lines) -> pa.Table:
     offsets = np.zeros(len(lines) + 1, np.int32)
     offsets[1:] = lines.ends
     texts = pa.StringArray.from_buffers(len(lines), pa.py_buffer(offsets), pa.py_buffer(lines.data))
-    whole = pa.table({"line": texts})
-    return pa.Table.from_batches(whole.to_batches(max_chunksize=BATCH), whole.schema)
+    return pa.table({"line": texts})
 
 
 def of_valid(ask: Callable[[pa.Table], T], lines: pa.Table) -> tuple[T, pa.Table, pa.ChunkedArray | None]:
@@ -60,7 +60,7 @@ def of_valid(ask: Callable[[pa.Table], T], lines: pa.Table) -> tuple[T, pa.Table
         return ask(lines), lines, None
     except duckdb.Error:
         valid = query("SELECT json_valid(line) AS valid FROM lines", lines)["valid"]
-    kept = lines.filter(valid)
+    kept = lines.filter(valid).combine_chunks()
     return ask(kept), kept, valid
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from ..plugin import HOUR_US, DerivedTable, Detector, Finding
 from ..store import Store
 from ..store.views import View
+from ..tables import TYPES
 from .evaluate import Derivation, Evaluation, Limits, shards_for
 from .watermark import Watermarks
 from .windows import Window, floor_to, sealed_end, with_rows
@@ -80,14 +81,17 @@ class Scheduler:
         tables: Mapping[str, type[DerivedTable]],
         schema: Callable[[str], pa.Schema],
         decide: Decide,
+        sealed: Callable[[sqlite3.Connection, str], None],
         limits: Limits,
     ) -> None:
+        """`sealed` is told, in the transaction, which unit's mark has moved on."""
         self.store = store
         self.watches = {w.detector.name: w for w in watches}
         needed = {t for w in watches for t in w.detector.derived}
         self.tables = {name: table for name, table in tables.items() if name in needed}
         self.schema = schema
         self.decide = decide
+        self.sealed = sealed
         self.limits = limits
         self._temporary: dict[tuple[str, str], list[pa.Table]] = {}
 
@@ -190,7 +194,7 @@ class Scheduler:
             with self.store.transaction() as tx:
                 self.decide(tx, detector.name, sensor, window, found)
                 if unit is not None:
-                    self.store.seal(tx, sensor, unit, window.end_us)
+                    self._mark(tx, sensor, unit, window.end_us)
 
         def failed(error: Exception) -> None:
             self._note_failure(sensor, detector.name, window, unit, error)
@@ -205,8 +209,6 @@ class Scheduler:
         return self.store.view(name, sensor, start_us, end_us, self.schema(name))
 
     def _derived_schema(self, name: str) -> pa.Schema:
-        from ..tables import TYPES
-
         columns = [(c.name, TYPES[c.kind]) for c in self.tables[name].columns]
         return pa.schema([*columns, ("sensor", pa.string()), ("hour_us", pa.int64())])
 
@@ -217,7 +219,11 @@ class Scheduler:
     def _seal(self, sensor: str, unit: str, mark: int | None, until: int) -> None:
         if mark is None or until > mark:
             with self.store.transaction() as tx:
-                self.store.seal(tx, sensor, unit, until)
+                self._mark(tx, sensor, unit, until)
+
+    def _mark(self, tx: sqlite3.Connection, sensor: str, unit: str, until: int) -> None:
+        self.store.seal(tx, sensor, unit, until)
+        self.sealed(tx, unit)
 
     def _note_failure(self, sensor: str, name: str, window: Window, unit: str | None, error: Exception) -> None:
         log.error(
@@ -229,4 +235,4 @@ class Scheduler:
         with self.store.transaction() as tx:
             self.store.note_failed_window(tx, sensor, name, window.start_us, window.end_us, str(error))
             if unit is not None:
-                self.store.seal(tx, sensor, unit, window.end_us)
+                self._mark(tx, sensor, unit, window.end_us)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -160,8 +161,9 @@ def disk_error(error: OSError, where: Path) -> StateError:
     return StateError(f"cannot be written: {error.strerror or error}", where=str(error.filename or where))
 
 
-def _ends(rows: pa.Table) -> np.ndarray:  # type: ignore[type-arg]
-    return rows["end_ts"].cast(pa.int64()).to_numpy()
+def _ends(rows: pa.Table) -> npt.NDArray[np.int64]:
+    ends: npt.NDArray[np.int64] = rows["end_ts"].cast(pa.int64()).to_numpy()
+    return ends
 
 
 def _by_date(group: Rows) -> list[tuple[Rows, int]]:

@@ -66,6 +66,8 @@ CREATE TABLE findings (
     detector   TEXT NOT NULL,
     sensor     TEXT NOT NULL,
     end_us     INTEGER NOT NULL,            -- of its window
+    entity     TEXT NOT NULL,               -- JSON
+    period_us  INTEGER NOT NULL,
     body       TEXT NOT NULL,               -- JSON
     PRIMARY KEY (alert_id, sensor, end_us)
 ) WITHOUT ROWID;
@@ -84,8 +86,8 @@ CREATE TABLE alerts (
     first_us     INTEGER NOT NULL,
     last_us      INTEGER NOT NULL,
     fold         TEXT NOT NULL,             -- JSON: what later findings are merged with (row rules)
-    document     TEXT NOT NULL,             -- JSON: as it is now
-    delivered    TEXT NOT NULL,             -- hash of the document last put into the outbox
+    document     TEXT NOT NULL,             -- JSON: as it is now, without status and revision
+    pending      INTEGER NOT NULL,          -- it changed since it was last put into the outbox
     delivered_us INTEGER NOT NULL           -- wall clock of that
 ) WITHOUT ROWID;
 CREATE INDEX alerts_open ON alerts (detector, status, closes_us);

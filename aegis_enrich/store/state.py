@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -135,7 +136,7 @@ class Store:
                 raise
             self.crash("after commit")
 
-    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Rows of the state, as one short read."""
         with self._write:
             return self._connection.execute(sql, parameters).fetchall()
@@ -231,7 +232,8 @@ class Store:
         end_us: int | None = None,
     ) -> list[Segment]:
         """The living segments of a table that may hold rows with `end_ts` in `[start_us, end_us)`, oldest first."""
-        where, parameters = ["tbl = ?", "tombstone_us IS NULL"], [table]
+        where = ["tbl = ?", "tombstone_us IS NULL"]
+        parameters: list[Any] = [table]
         for condition, value in (
             ("sensor = ?", sensor),
             ("source = ?", source),
@@ -240,14 +242,14 @@ class Store:
         ):
             if value is not None:
                 where.append(condition)
-                parameters.append(value)  # type: ignore[arg-type]
+                parameters.append(value)
         rows = self.query(
             "SELECT segment_id, tbl, sensor, source, path, rows, bytes, min_us, max_us, hours, derived FROM segments"
             f" WHERE {' AND '.join(where)} ORDER BY min_us, segment_id",
             parameters,
         )
         return [
-            Segment(r[0], r[1], r[2], r[3], self.root / r[4], *r[5:9], tuple(json.loads(r[9])), bool(r[10]))  # type: ignore[arg-type, operator]
+            Segment(*r[:4], self.root / r[4], r[5], r[6], r[7], r[8], tuple(json.loads(r[9])), bool(r[10]))
             for r in rows
         ]
 
@@ -290,7 +292,7 @@ class Store:
     def sealed(self, sensor: str, unit: str) -> int | None:
         """How far a unit is evaluated, in µs of event time."""
         rows = self.query("SELECT sealed_us FROM sealed WHERE sensor = ? AND unit = ?", [sensor, unit])
-        return int(rows[0][0]) if rows else None  # type: ignore[call-overload, no-any-return]
+        return int(rows[0][0]) if rows else None
 
     @staticmethod
     def seal(tx: sqlite3.Connection, sensor: str, unit: str, sealed_us: int) -> None:
@@ -311,7 +313,7 @@ class Store:
 
     def counters(self) -> dict[tuple[str, str], int]:
         """Every counter by name and sensor."""
-        return {(str(n), str(s)): int(v) for n, s, v in self.query("SELECT name, sensor, value FROM counters")}  # type: ignore[call-overload]
+        return {(str(n), str(s)): int(v) for n, s, v in self.query("SELECT name, sensor, value FROM counters")}
 
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.root).free

@@ -33,26 +33,21 @@ def decode_eve(lines: Lines, numbers: Numbers, reasons: MutableMapping[int, str]
     types, rows, valid = json_lines.of_valid(_event_types, json_lines.as_table(Lines(data)))
     if valid is not None:
         numbers = note_invalid(numbers, valid, reasons)
-    reasons.update((int(n), "no event_type") for n in numbers[types.is_null().to_numpy()])
+    which = _whole(types)
+    reasons.update((int(n), "no event_type") for n in numbers[which.is_null().to_numpy(zero_copy_only=False)])
     rows = rows.append_column("number", pa.array(numbers))
-    skipped = types.length() - types.null_count
+    skipped = len(which) - which.null_count
+    control = b"\\u00" in data
     parts: list[Part] = []
-    for event_type in sorted(TABLES_OF.keys() & set(types.unique().to_pylist())):
-        chosen = rows.filter(pc.equal(types, event_type))
+    for event_type in sorted(TABLES_OF.keys() & set(which.unique().to_pylist())):
+        chosen = rows.filter(pc.equal(which, event_type))
         skipped -= chosen.num_rows
-        _require_time(chosen, reasons)
-        parts.extend(_part(event_type, table, chosen, b"\\u00" in data) for table in TABLES_OF[event_type])
+        parts.extend(_part(event_type, table, chosen, control) for table in TABLES_OF[event_type])
     return parts, skipped
 
 
 def _event_types(lines: pa.Table) -> pa.ChunkedArray:
     return json_lines.query("SELECT line ->> '$.event_type' AS type FROM lines", lines)["type"]
-
-
-def _require_time(rows: pa.Table, reasons: MutableMapping[int, str]) -> None:
-    sql = "SELECT number FROM lines WHERE TRY_CAST(line ->> '$.timestamp' AS TIMESTAMPTZ) IS NULL"
-    for number in json_lines.query(sql, rows)["number"].to_pylist():
-        reasons[number] = "no timestamp"
 
 
 @functools.cache
@@ -90,7 +85,7 @@ def _column(table: str, name: str, values: pa.ChunkedArray, control: bool) -> pa
         return extra.normalised(array.cast(pa.string()))
     if kind == "addr":
         return typed("addr", array).values
-    if name == "cipher":
+    if (table, name) == ("ssl", "cipher"):
         return replace(array, array.is_valid(), _ciphers().get)
     if name == "answers":
         return _canonical_answers(array)

@@ -61,6 +61,11 @@ def test_recorded_traffic_without_one_is_quiet(evaluate, lab, scenario):
     assert evaluate(DnsTunnel, lab(scenario, "tsv"), [NameHour]) == []
 
 
+@pytest.mark.parametrize("scenario", ["benign", "benign_tls"])
+def test_eve_without_one_is_quiet(evaluate, lab, scenario):
+    assert evaluate(DnsTunnel, lab(scenario, "eve.json.gz"), [NameHour]) == []
+
+
 def test_the_evidence_tells_the_numbers(tunnels):
     (found,) = tunnels(queries([f"{code(n)}.t.evil.test" for n in range(60)], **TXT))
     assert found.entity == {"orig_h": CLIENT, "name": "evil.test"}

@@ -96,6 +96,11 @@ def test_recorded_traffic_without_a_scan_is_quiet(evaluate, lab, scenario):
     assert evaluate(PortScan, lab(scenario, "tsv")) == []
 
 
+@pytest.mark.parametrize("scenario", ["benign", "benign_tls", "syn_flood", "dns_tunnel"])
+def test_eve_without_a_scan_is_quiet(evaluate, lab, scenario):
+    assert evaluate(PortScan, lab(scenario, "eve.json.gz")) == []
+
+
 @pytest.mark.parametrize("how", [{}, SILENT, HALF_OPEN, UDP, {"conn_state": "RSTOS0", "history": "SR"}])
 @pytest.mark.parametrize(("make", "least"), [(vertical, 15), (horizontal, 10)])
 def test_thresholds(evaluate, rows, make, least, how):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -51,6 +51,9 @@ class PortScan(Detector):
     window_s = 3_600
     every_s = 1_800
     lateness_s = 90
+    counts: ClassVar = {
+        "conn": ({"conn_state": ("REJ", "S0", "RSTOS0", "SH", "RSTO", "RSTR", "SF")}, {"proto": ("icmp",)})
+    }
     shard_key = "orig_h"
     entity = ("orig_h",)
     tuning = Tuning

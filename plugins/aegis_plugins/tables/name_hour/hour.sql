@@ -77,7 +77,8 @@ counted AS (
 informed AS (
     SELECT
         plain,
-        CAST(round(1000 * sum(c) * log2(sum(c))) AS BIGINT) - sum(CAST(round(1000 * c * log2(c)) AS BIGINT)) AS millibits
+        CAST(round(1000 * sum(c) * log2(sum(c))) AS BIGINT)
+        - sum(CAST(round(1000 * c * log2(c)) AS BIGINT)) AS millibits
     FROM counted
     GROUP BY plain
 )

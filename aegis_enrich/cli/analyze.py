@@ -1,0 +1,103 @@
+"""`aegis-enrich analyze`: logs that are there, once."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from ..errors import ConfigError
+from ..follow import Follower
+from ..pipeline.engine import Engine, assemble
+from ..registry import load
+from ..store import Store
+from .options import config_option, configuration, json_option, print_json
+from .run import (
+    progress_bar,
+    sensor_options,
+    sinks,
+    sources,
+    stop_on_signals,
+    stored_alerts,
+    summary,
+    with_elasticsearch,
+    write_ndjson,
+)
+
+DELIVER_S = 120.0
+
+
+@click.command("analyze")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the alerts to this NDJSON file."
+)
+@click.option("--es", "url", help="Index alerts in this Elasticsearch.")
+@click.option("--index-logs", help="Tables whose rows are indexed too, with commas.")
+@click.option("--sensor", "sensors", multiple=True, metavar="NAME=DIR", help="A sensor's folder; may be repeated.")
+@click.option("--rules", type=click.Path(path_type=Path), help="Folder of rules.")
+@config_option
+@json_option
+def command(
+    paths: tuple[Path, ...],
+    output: Path | None,
+    url: str | None,
+    index_logs: str | None,
+    sensors: tuple[str, ...],
+    rules: Path | None,
+    config_file: Path | None,
+    state: Path | None,
+    as_json: bool,
+) -> int:
+    """Analyze logs that are there: files or folders of Zeek logs or Suricata's eve.json, plain or gzip.
+
+    Prints the alerts; keeps nothing unless --state names a folder.
+    """
+    config = configuration(config_file, state, rules=str(rules.absolute()) if rules else None)
+    config = with_elasticsearch(config, url, index_logs)
+    named = sources(paths, sensor_options(sensors, config))
+    if not named:
+        raise click.UsageError("name a file or folder of logs")
+    registry = load()
+    parts = assemble(config, registry)
+    begun = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        root = (
+            Path(config.state)
+            if config.state
+            else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aegis-")))
+        )
+        store = stack.enter_context(Store(root))
+        follower = stack.enter_context(Follower(named, [p.state for p in store.progress()], poll=True))
+        show = stack.enter_context(progress_bar(follower))
+        receivers = sinks(config, registry, None)
+        engine = Engine(
+            parts, store, follower, receivers, live=False, index_logs=config.elasticsearch.index_logs, progress=show
+        )
+        with stop_on_signals(engine):
+            engine.run_to_end()
+        if engine.stopping.is_set():
+            raise KeyboardInterrupt
+        undelivered = engine.delivery.drain(DELIVER_S) if receivers else 0
+        documents = stored_alerts(store)
+        if output is not None:
+            write_ndjson(documents, output)
+        counts = engine.intake.counts
+        if not sum(counts.rows.values()) + sum(counts.bad.values()) and not store.progress():
+            skipped = f" (there are {', '.join(sorted(follower.skipped))})" if follower.skipped else ""
+            raise ConfigError(
+                f"no log that AegisEnrich reads{skipped}; name a folder of Zeek logs or an eve.json",
+                where=", ".join(str(p) for given in named.values() for p in given),
+            )
+        if as_json:
+            print_json(
+                {"rows": dict(counts.rows), "bad": dict(counts.bad), "late": dict(counts.late), "alerts": documents}
+            )
+        else:
+            summary(engine, documents, time.monotonic() - begun)
+        if undelivered:
+            raise ConfigError(f"{undelivered} documents could not be delivered; run it again with the same --state")
+    return 0

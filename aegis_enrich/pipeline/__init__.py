@@ -1,0 +1,1 @@
+"""Puts the stages together: `intake` reads and commits, `engine` detects and delivers beside it."""

@@ -1,0 +1,295 @@
+"""The engine: reads and commits, evaluates what is sealed beside it, decides, and hands on what is decided."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..config import Config, size_bytes
+from ..decide import Decider, RuleSet, evaluate_rows, load_rules
+from ..deliver import Delivery
+from ..detect.evaluate import Limits
+from ..detect.executor import Beside
+from ..detect.scheduler import Scheduler, Watch
+from ..detect.watermark import Watermarks
+from ..detect.windows import sealed_end
+from ..enrich import Enrichment
+from ..errors import AegisError, ConfigError
+from ..follow import Follower
+from ..plugin import HOUR_US, Sink
+from ..registry import Registry
+from ..store import DiskFull, Store
+from .intake import Intake, stream_of
+
+log = logging.getLogger(__name__)
+
+RULES_S = 5.0
+ROW_LATENESS_S = 660  # of the slowest rows that a row rule may read
+DELIVER_S = 1.0
+IDLE_S = 0.5
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run is made of, from the configuration and the plugins that are installed."""
+
+    config: Config
+    registry: Registry
+    enrichment: Enrichment
+    rules: RuleSet
+
+
+def assemble(config: Config, registry: Registry) -> Parts:
+    """Enrichers, rules and detectors as configured; raises ConfigError or Problems where something does not check."""
+    settings = config.enricher_settings()
+    enrichers = [kind(settings.get(name, {})) for name, kind in registry.enrichers.items()]
+    rules = load_rules(config.rules_dir, registry.detectors)
+    if not rules.detectors and not rules.rows:
+        raise ConfigError(
+            "no rule is enabled, so nothing would be watched; enable one, or name other rules in the configuration",
+            where=str(config.rules_dir),
+        )
+    return Parts(config, registry, Enrichment(enrichers), rules)
+
+
+class Engine:
+    """One run over one state: `run_to_end` reads what is there, `run` goes on until `stopping` is set."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        store: Store,
+        follower: Follower,
+        sinks: Mapping[str, Sink],
+        *,
+        live: bool,
+        index_logs: Sequence[str] = (),
+        progress: Callable[[str, Intake], None] = lambda stage, intake: None,
+    ) -> None:
+        config = parts.config
+        self.parts, self.store, self.follower, self.progress = parts, store, follower, progress
+        self.marks = Watermarks(config.idle_after_s)
+        self.intake = Intake(
+            follower,
+            parts.enrichment,
+            store,
+            self.marks,
+            rows=config.flush.rows,
+            seconds=config.flush.seconds,
+            small_seconds=config.flush.small_seconds,
+            small_rows=config.flush.small_rows,
+            wall_us=wall_us if live else None,
+        )
+        self.delivery = Delivery(store, sinks, index_logs=index_logs)
+        self.limits = Limits(config.memory_limit, config.threads, store.root / "spill")
+        self.min_free = size_bytes(config.retention.min_free)
+        self.stopping = threading.Event()
+        self.beside = Beside()
+        self._dry = False
+        self._due_s: dict[str, float] = {}
+        self._rules_stamp = _stamp(config.rules_dir)
+        self._use_rules(parts.rules)
+        now_s = time.monotonic()
+        for known in store.progress():
+            for table, reached_us in known.reached.items():
+                log_name = stream_of(known.state.name, known.state.node)
+                self.marks.advance(known.state.sensor, table, log_name, reached_us, now_s=now_s)
+
+    def run_to_end(self) -> None:
+        """Reads all that is there, evaluates every window with the input's end as the end of time, and delivers."""
+        self._read_all()
+        self.follower.finish()
+        self._read_all()
+        self.intake.flush()
+        self._mark_row_rules()
+        while not self.stopping.is_set() and (job := self.scheduler.due(self.marks, now_s=time.monotonic())):
+            self.progress("detect", self.intake)
+            job.run_here()
+        for job in self.scheduler.finish(self.marks.sensors()):
+            if self.stopping.is_set():
+                break
+            self.progress("detect", self.intake)
+            job.run_here()
+        self._settle(all_of_them=True)
+
+    def run(self, *, until_s: float | None = None) -> None:
+        """Follows the logs until `stopping` is set or the monotonic clock reads `until_s`."""
+        deliverer = threading.Thread(target=self._deliver, name="deliver", daemon=True)
+        deliverer.start()
+        try:
+            while not self.stopping.is_set() and (until_s is None or time.monotonic() < until_s):
+                read = self._room() and self.intake.read()
+                self._commit()
+                self._detect()
+                self._keep_house()
+                self.progress("follow", self.intake)
+                if not read:
+                    self.follower.wait(IDLE_S)
+        finally:
+            self.stopping.set()
+            self.beside.close()
+            self._last_flush()
+            deliverer.join(timeout=DELIVER_S * 5)
+
+    def _read_all(self) -> None:
+        while not self.stopping.is_set() and self.intake.read():
+            self.progress("read", self.intake)
+            self.intake.flush_due()
+
+    def _commit(self) -> None:
+        self._dry = not self.intake.try_flush()
+
+    def _room(self) -> bool:
+        """Whether there is room to read more; said once when there is none, and once when there is again."""
+        dry = self._dry or self.store.free_bytes() < self.min_free
+        if dry and self._every("told dry", 60):
+            log.warning("%s: less than %d MB are free; reading waits", self.store.root, self.min_free // 10**6)
+        return not dry
+
+    def _detect(self) -> None:
+        if self.beside.busy:
+            self.beside.collect()
+        elif self._every("due", 0.2) and (job := self.scheduler.due(self.marks, now_s=time.monotonic())):
+            self.beside.start(job)
+
+    def _keep_house(self) -> None:
+        if self._every("settle", 1.0):
+            self._mark_row_rules()
+            self._settle()
+        if self._every("refresh", RULES_S):
+            self.parts.enrichment.refresh()
+            self._reload_rules()
+
+    def _settle(self, *, all_of_them: bool = False) -> None:
+        if self.store.query("SELECT 1 FROM alerts WHERE pending = 1 LIMIT 1"):
+            with self.store.transaction() as tx:
+                self.decider.settle(tx, all_of_them=all_of_them)
+
+    def _mark_row_rules(self) -> None:
+        """Row rules see a row when it comes: their periods close with the watermark, as late as the slowest sensor."""
+        now_s = time.monotonic()
+        for sensor in self.marks.sensors():
+            for rule in self.rules.rows.values():
+                watermark = self.marks.of(sensor, rule.tables, now_s=now_s)
+                unit = f"rule:{rule.id}"
+                until = None if watermark is None else sealed_end(watermark, 3600, ROW_LATENESS_S)
+                mark = self.store.sealed(sensor, unit)
+                if until is not None and (mark is None or until > mark):
+                    with self.store.transaction() as tx:
+                        self.store.seal(tx, sensor, unit, until)
+                        self._sealed(tx, unit)
+
+    def _sealed(self, tx: sqlite3.Connection, unit: str) -> None:
+        """Closes what every sensor has passed."""
+        kind, name = unit.split(":", 1)
+        if kind != "hour":
+            mark = tx.execute("SELECT min(sealed_us) FROM sealed WHERE unit = ?", [unit]).fetchone()[0]
+            self.decider.close(tx, name, mark)
+
+    def _late(self, tx: sqlite3.Connection, sensor: str, table: str, rows: pa.Table) -> int:
+        """Counts, per detector and hour, the rows that it counts and that lie in a window which is sealed."""
+        ends = rows["end_ts"].cast(pa.int64())
+        late = 0
+        for name, watch in self.scheduler.watches.items():
+            units = [f"detector:{name}"] if table in watch.detector.reads else []
+            units += [
+                f"hour:{t.name}"
+                for n, t in self.scheduler.tables.items()
+                if n in watch.detector.derived and table in t.reads
+            ]
+            marks = [m for unit in units if (m := self.store.sealed(sensor, unit)) is not None]
+            if not marks:
+                continue
+            mask = pc.less(ends, max(marks))
+            if counted := _counted(watch.detector.counts.get(table, ()), rows):
+                mask = pc.and_(mask, counted)
+            hours = pc.value_counts(pc.divide(ends.filter(mask), HOUR_US))
+            for entry in hours.to_pylist():
+                tx.execute(
+                    "INSERT INTO late_windows VALUES (?, ?, ?, ?)"
+                    " ON CONFLICT DO UPDATE SET rows = rows + excluded.rows",
+                    [sensor, name, entry["values"] * HOUR_US, entry["counts"]],
+                )
+            late = max(late, sum(e["counts"] for e in hours.to_pylist()))
+        return late
+
+    def _use_rules(self, rules: RuleSet) -> None:
+        self.rules = rules
+        digest = hashlib.sha256(f"{rules.hash} {self.parts.enrichment.digest()}".encode()).hexdigest()[:16]
+        self.decider = Decider(rules, self.parts.enrichment.describe, digest, wall_us)
+        self.scheduler = Scheduler(
+            self.store,
+            [Watch(r.detector, r.tuning, r.lateness_s) for r in rules.detectors.values()],
+            self.parts.registry.tables,
+            self._schema,
+            self.decider.window,
+            self._sealed,
+            self.limits,
+        )
+        self.intake.row_rules = lambda table, sensor, rows: evaluate_rows(rules.rows.values(), table, sensor, rows)
+        self.intake.apply_rows = self.decider.rows
+        self.intake.late = self._late
+
+    def _schema(self, table: str) -> pa.Schema:
+        return self.parts.enrichment.schema(table)
+
+    def _reload_rules(self) -> None:
+        """Takes up changed rules between two evaluations; what does not check is said and changes nothing."""
+        stamp = _stamp(self.parts.config.rules_dir)
+        if stamp == self._rules_stamp or self.beside.busy:
+            return
+        self._rules_stamp = stamp
+        try:
+            rules = load_rules(self.parts.config.rules_dir, self.parts.registry.detectors)
+        except AegisError as error:
+            log.warning("the changed rules do not check, so the old ones stay in force:\n%s", error)
+            return
+        if rules.hash != self.rules.hash:
+            log.info("rules changed: %d detectors, %d row rules", len(rules.detectors), len(rules.rows))
+            self._use_rules(rules)
+
+    def _deliver(self) -> None:
+        while not self.stopping.wait(0 if self.delivery.run_once() else DELIVER_S):
+            pass
+
+    def _last_flush(self) -> None:
+        try:
+            self.intake.flush()
+        except DiskFull as error:
+            log.warning("%s; what was read last is read again at the next start", error)
+
+    def _every(self, what: str, seconds: float) -> bool:
+        now_s = time.monotonic()
+        if now_s < self._due_s.get(what, 0.0):
+            return False
+        self._due_s[what] = now_s + seconds
+        return True
+
+
+def _counted(alternatives: Sequence[Mapping[str, tuple[str, ...]]], rows: pa.Table) -> pa.ChunkedArray | None:
+    """Which rows match one of the alternatives; None where every row counts."""
+    masks = [
+        reduce(pc.and_, [pc.is_in(rows[c], value_set=pa.array(v, pa.string())) for c, v in columns.items()])
+        for columns in alternatives
+    ]
+    return reduce(pc.or_, masks) if masks else None
+
+
+def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """What tells that a folder of rules has changed."""
+    stats = [(str(p), p.stat()) for p in sorted(folder.rglob("*.yml"))]
+    return tuple((p, s.st_mtime_ns, s.st_size) for p, s in stats)
+
+
+def wall_us() -> int:
+    return time.time_ns() // 1000
