@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -19,16 +20,29 @@ class Attack:
     tactics: dict[str, str]
     techniques: dict[str, dict[str, Any]]
 
-    def pairs(self, ids: tuple[str, ...]) -> list[dict[str, Any]]:
-        """Each technique with its tactic (of several, the first of the matrix), as the alert keeps them together."""
+    def knows(self, written: str) -> bool:
+        """Whether `T1046` is in the table, or `TA0007/T1046` with a tactic of that technique."""
+        tactic, _, technique = written.rpartition("/")
+        entry = self.techniques.get(technique)
+        return entry is not None and (not tactic or tactic in entry["tactics"])
+
+    def resolve(self, written: Iterable[str]) -> list[tuple[str, str]]:
+        """(tactic, technique) of each that is known: the tactic written before it, else the matrix's first."""
+        found = []
+        for text in written:
+            tactic, _, technique = text.rpartition("/")
+            if self.knows(text):
+                found.append((tactic or self.techniques[technique]["tactics"][0], technique))
+        return list(dict.fromkeys(found))
+
+    def pairs(self, written: Iterable[str]) -> list[dict[str, Any]]:
+        """Each technique with its tactic, as the alert keeps them together."""
         return [
             {
                 "tactic": {"id": tactic, "name": self.tactics[tactic]},
                 "technique": {"id": technique, "name": self.name(technique)},
             }
-            for technique in ids
-            if technique in self.techniques
-            for tactic in self.techniques[technique]["tactics"][:1]
+            for tactic, technique in self.resolve(written)
         ]
 
     def name(self, technique: str) -> str:
@@ -37,14 +51,14 @@ class Attack:
         parent = self.techniques.get(technique.split(".")[0]) if "." in technique else None
         return f"{parent['name']}: {own}" if parent else own
 
-    def threat(self, ids: tuple[str, ...]) -> dict[str, Any]:
+    def threat(self, written: Iterable[str]) -> dict[str, Any]:
         """ECS `threat.*` of these techniques: arrays without repeats, in the order given."""
-        known = [i for i in ids if i in self.techniques]
+        known = self.resolve(written)
         if not known:
             return {}
-        tactics = list(dict.fromkeys(t for i in known for t in self.techniques[i]["tactics"][:1]))
-        parents = list(dict.fromkeys(i.split(".")[0] for i in known))
-        subs = list(dict.fromkeys(i for i in known if "." in i))
+        tactics = list(dict.fromkeys(tactic for tactic, _ in known))
+        parents = list(dict.fromkeys(technique.split(".")[0] for _, technique in known))
+        subs = list(dict.fromkeys(technique for _, technique in known if "." in technique))
         threat: dict[str, Any] = {
             "framework": "MITRE ATT&CK",
             "tactic": _entries([(t, self.tactics[t], f"{SITE}/tactics/{t}/") for t in tactics]),

@@ -13,8 +13,7 @@ import pyarrow.compute as pc
 
 from .source import Key, Source
 
-OPERATORS = ("at_least", "at_most", "not", "present", "ends_with", "starts_with", "contains")
-_TEXT = {"ends_with": str.endswith, "starts_with": str.startswith, "contains": str.__contains__}
+OPERATORS = ("at_least", "at_most", "below", "starts_with", "not", "known")
 
 
 @dataclass(frozen=True)
@@ -26,21 +25,24 @@ class Condition:
     values: tuple[Any, ...]
 
     def holds(self, value: Any) -> bool:
-        """Whether a value meets it; a missing value meets only `present: false` and `not`."""
-        if self.operator == "present":
-            return (value is not None) == self.values[0]
+        """Whether a value meets it; a missing value meets only `known: false` and `not`."""
+        if self.operator == "known":
+            return (value is not None) is self.values[0]
         if self.operator == "not":
             return not _is_one_of(value, self.values)
         if value is None:
             return False
         if self.operator == "is":
             return _is_one_of(value, self.values)
-        if self.operator in _TEXT:
-            return any(_TEXT[self.operator](str(value), str(v)) for v in self.values)
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if self.operator == "at_least":
-            return number and value >= self.values[0]
-        return number and value <= self.values[0]
+        if isinstance(value, (list, tuple)):
+            return any(self.holds(v) for v in value)
+        if self.operator == "below":
+            return any(value == v or str(value).endswith(f".{v}") for v in self.values)
+        if self.operator == "starts_with":
+            return any(str(value).startswith(str(v)) for v in self.values)
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            return False
+        return bool(value >= self.values[0] if self.operator == "at_least" else value <= self.values[0])
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,8 @@ def _of_field(source: Source, field: str, value: Any, key: Key) -> list[Conditio
     for operator, operand in value.items():
         if operator not in OPERATORS:
             source.wrong(f"{operator!r} is no condition; known are {', '.join(OPERATORS)}", *key, operator)
-        elif operator == "present" and not isinstance(operand, bool):
-            source.wrong(f"present: {operand!r} is not true or false", *key, operator)
+        elif operator == "known" and not isinstance(operand, bool):
+            source.wrong(f"known: {operand!r} is not true or false", *key, operator)
         elif operator in ("at_least", "at_most") and (
             isinstance(operand, bool) or not isinstance(operand, (int, float))
         ):
@@ -109,7 +111,7 @@ def _in_network(value: Any, network: Any) -> bool:
 
 
 def _column_mask(condition: Condition, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    if condition.operator == "present":
+    if condition.operator == "known":
         return pc.is_valid(column) if condition.values[0] else pc.is_null(column)
     if condition.operator == "at_least":
         return pc.fill_null(pc.greater_equal(column, condition.values[0]), False)

@@ -14,7 +14,7 @@ from ..plugin import MICROS, Finding
 from ..store.state import add
 from .document import EPOCH, Describe, alert_id, document
 from .fold import UIDS, Fold, canonical, of_windows
-from .row_rules import RowHit
+from .row_rules import RowHit, filled
 from .rules import DetectorRule, Rule, RuleSet
 
 EACH_US = 60 * MICROS  # an open alert whose contents change is delivered at most this often
@@ -58,7 +58,7 @@ class Decider:
         """One fold per alert of a window; findings that `group_by` puts together are one."""
         folds: dict[str, tuple[dict[str, Any], int, Fold]] = {}
         for finding in found:
-            values = {**finding.evidence, **finding.context, **finding.entity}
+            values = finding_values(finding)
             if self.rules.suppressed(rule, values, _day(finding.last_us)):
                 add(tx, "suppressed", finding.sensor, 1)
                 continue
@@ -67,7 +67,7 @@ class Decider:
                 continue
             entity = {c: finding.entity[c] for c in sorted(rule.group_by)}
             period_us = floor_to(finding.period_us, rule.period_us)
-            fold = _of_finding(finding, severity)
+            fold = _of_finding(finding, severity, filled(rule.title, values))
             alert = alert_id(rule.id, entity, period_us)
             if alert in folds:
                 both = folds[alert][2] + fold
@@ -204,7 +204,13 @@ def alert_documents(rows: Iterable[tuple[str, str, int]]) -> list[dict[str, Any]
     return [with_status(json.loads(text), status, revision) for text, status, revision in rows]
 
 
-def _of_finding(finding: Finding, severity: int) -> Fold:
+def finding_values(finding: Finding) -> dict[str, Any]:
+    """What conditions and titles of a detector's rule see: columns, `sensor`, `score`, and `evidence.<name>`."""
+    numbers = {f"evidence.{name}": value for name, value in finding.evidence.items()}
+    return {**numbers, "sensor": finding.sensor, "score": finding.score, **finding.context, **finding.entity}
+
+
+def _of_finding(finding: Finding, severity: int, title: str) -> Fold:
     return Fold(
         count=1,
         first_us=finding.first_us,
@@ -220,6 +226,7 @@ def _of_finding(finding: Finding, severity: int) -> Fold:
             "time_us": finding.window_end_us,
             "context": {**finding.entity, **finding.context},
             "evidence": dict(finding.evidence),
+            "title": title,
             "reason": finding.reason,
         },
         uids=tuple((n, uid) for n, uid in enumerate(finding.uids[:UIDS])),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,33 +86,40 @@ def _best_of_many(rule: RowRule, group: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _best(rule: RowRule, row: dict[Any, Any]) -> dict[str, Any]:
-    severity = rule.severity.of(plain(row.get(rule.severity.column)) if rule.severity.column else None)
     values = {str(k): plain(v) for k, v in row.items()}
-    techniques = values.get(rule.attack_from) if rule.attack_from else None
-    known = [t for t in techniques or () if t in attack().techniques]
+    values |= {shown: values.get(column) for shown, column in rule.context.items()}
+    severity = rule.severity.of(values.get(rule.severity.column) if rule.severity.column else None)
+    score = severity / 100
+    if rule.score_column and isinstance(values.get(rule.score_column), (int, float)):
+        score = min(max(values[rule.score_column] / rule.score_most, 0.0), 1.0)
+    techniques = values.get(rule.attack_column) if rule.attack_column else None
+    known = [t for t in techniques or () if attack().knows(t)]
     return {
         "severity": severity,
-        "score": round(severity / 100, 6),
+        "score": round(score, 6),
         "time_us": int(row["first_us"]),
-        "context": {c: values[c] for c in (*rule.entity, *rule.context) if c in CONTEXT and values.get(c) is not None},
+        "context": {c: values[c] for c in CONTEXT if values.get(c) is not None},
         "evidence": {c: values[c] for c in rule.evidence if values.get(c) is not None},
-        "title": _filled(rule.title, values),
-        "reason": _filled(rule.reason, values),
+        "title": filled(rule.title, values),
+        "reason": filled(rule.reason, values),
         "attack": list(dict.fromkeys([*known, *rule.attack])),
     }
 
 
 def _columns(rule: RowRule) -> list[str]:
     named = [name for text in (rule.title, rule.reason) for _, name, _, _ in string.Formatter().parse(text) if name]
-    columns = [*rule.entity, *rule.context, *rule.evidence, rule.severity.column, rule.attack_from, *named]
+    columns = [*CONTEXT, *rule.entity, *rule.context.values(), *rule.evidence, *named]
+    columns += [rule.severity.column, rule.score_column, rule.attack_column]
     return list(dict.fromkeys(c for c in columns if c))
 
 
-def _filled(text: str, values: dict[str, Any]) -> str:
+def filled(text: str, values: Mapping[str, Any]) -> str:
+    """A text with columns in braces filled in; `?` where there is no value."""
     parts = []
     for literal, name, _, _ in string.Formatter().parse(text):
-        value = values.get(name) if name else ""
-        parts.append(
-            literal + ("?" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value))
-        )
+        parts.append(literal)
+        if name:
+            value = values.get(name)
+            shown = "?" if value is None else value
+            parts.append(", ".join(map(str, shown)) if isinstance(shown, list) else str(shown))
     return "".join(parts)

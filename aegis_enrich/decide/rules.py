@@ -21,10 +21,13 @@ from .source import Source
 SEVERITIES = {"low": 21, "medium": 47, "high": 73, "critical": 99}
 PERIODS = {"hour": HOUR_US, "day": DAY_US}
 
-_COMMON = ("id", "name", "description", "version", "enabled", "attack", "per", "suppress", "references")
-_COMMON += ("false_positives", "tests")
-_DETECTOR = (*_COMMON, "detector", "tuning", "severity", "group_by", "lateness_s")
-_ROWS = (*_COMMON, "tables", "where", "entity", "context", "evidence", "severity", "attack_from", "title", "reason")
+_COMMON = (
+    *("id", "name", "title", "description", "version", "enabled", "severity", "attack", "per", "suppress"),
+    *("references", "false_positives", "tests"),
+)
+_DETECTOR = (*_COMMON, "detector", "tuning", "group_by", "lateness_s")
+_ROWS = (*_COMMON, "table", "where", "entity", "context", "evidence", "score", "reason")
+_EXPECT = ("alerts", "severity", "entity", "context", "evidence")
 
 
 @dataclass(frozen=True)
@@ -38,18 +41,19 @@ class Severity:
 
 @dataclass(frozen=True)
 class RowSeverity:
-    """A constant, or what a column says: by a map, else as a number of 0 to 100."""
+    """A constant, or what a column says: by a map, or by bands (least value, severity), ascending."""
 
     otherwise: int
     column: str = ""
     map: Mapping[Any, int] = field(default_factory=dict)
+    bands: tuple[tuple[float, int], ...] = ()
 
     def of(self, value: Any) -> int:
-        if not self.column or value is None:
+        if value is None:
             return self.otherwise
-        if self.map:
-            return self.map.get(value, self.map.get(str(value), self.otherwise))
-        return max((s for s in SEVERITIES.values() if value >= s), default=SEVERITIES["low"])
+        if self.bands:
+            return next((s for least, s in reversed(self.bands) if value >= least), self.otherwise)
+        return self.map.get(value, self.otherwise)
 
 
 @dataclass(frozen=True)
@@ -59,13 +63,13 @@ class Suppression:
     where: Conditions
     reason: str
     author: str = ""
-    until: date | None = None
+    expires: date | None = None
     rules: tuple[str, ...] = ()
 
     def covers(self, rule: str, values: Mapping[str, Any], day: date) -> bool:
         return (
             (not self.rules or rule in self.rules)
-            and (self.until is None or day <= self.until)
+            and (self.expires is None or day <= self.expires)
             and self.where.hold(values)
         )
 
@@ -76,6 +80,7 @@ class Rule:
 
     id: str
     name: str
+    title: str
     description: str
     version: str
     attack: tuple[str, ...]
@@ -98,8 +103,9 @@ class DetectorRule(Rule):
     lateness_s: int | None = None
 
     def severity(self, score: float, values: Mapping[str, Any]) -> int:
-        """The worst line that holds; 0 where none does."""
-        return max((s.severity for s in self.severities if score >= s.at_least and s.when.hold(values)), default=0)
+        """That of the last line that holds; 0 where none does."""
+        holding = (s.severity for s in reversed(self.severities) if score >= s.at_least and s.when.hold(values))
+        return next(holding, 0)
 
 
 @dataclass(frozen=True)
@@ -109,11 +115,12 @@ class RowRule(Rule):
     tables: tuple[str, ...] = ()
     where: Conditions = field(default_factory=Conditions)
     entity: tuple[str, ...] = ()
-    context: tuple[str, ...] = ()
+    context: Mapping[str, str] = field(default_factory=dict)  # the document's column -> the row's
     evidence: tuple[str, ...] = ()
     severity: RowSeverity = field(default_factory=lambda: RowSeverity(21))
-    attack_from: str = ""
-    title: str = ""
+    score_column: str = ""
+    score_most: float = 1.0
+    attack_column: str = ""
     reason: str = ""
 
 
@@ -184,12 +191,13 @@ def _no_twins(sources: Sequence[Source], rules: Sequence[Rule]) -> None:
 
 
 def _rule(source: Source, detectors: Mapping[str, type[Detector]]) -> DetectorRule | RowRule:
-    rows = "tables" in source.data
+    rows = "table" in source.data
     source.unknown_keys(_ROWS if rows else _DETECTOR, of=" in a rule over rows" if rows else " in a detector's rule")
     common = {
         "id": source.text("id", required=True),
         "name": source.text("name", required=True),
-        "description": source.text("description", required=True),
+        "title": source.text("title") or source.text("name"),
+        "description": source.text("description"),
         "version": str(source.number("version", default=1, least=0)),
         "attack": _techniques(source),
         "period_us": PERIODS[source.choice("per", tuple(PERIODS), default="day")],
@@ -269,13 +277,13 @@ def _severities(source: Source) -> tuple[Severity, ...]:
     found = []
     items = source.items("severity")
     if not items:
-        source.wrong("severity is missing; write a list such as [{is: low}, {is: high, at_least: 0.8}]")
+        source.wrong("severity is missing; write a list such as [{severity: low}, {at_least: 0.8, severity: high}]")
     for number, item in enumerate(items):
         if not isinstance(item, dict):
-            source.wrong(f"severity: {item!r}; write it like {{is: high, at_least: 0.8}}", "severity", number)
+            source.wrong(f"severity: {item!r}; write it like {{at_least: 0.8, severity: high}}", "severity", number)
             continue
-        source.unknown_keys(("is", "at_least", "when"), "severity", number)
-        word = source.choice("is", tuple(SEVERITIES), "severity", number, default="low")
+        source.unknown_keys(("severity", "at_least", "when"), "severity", number)
+        word = source.choice("severity", tuple(SEVERITIES), "severity", number, default="low")
         when = Conditions()
         if "when" in item:
             when = parse(source, item["when"], "severity", number, "when")
@@ -285,25 +293,31 @@ def _severities(source: Source) -> tuple[Severity, ...]:
 
 
 def _row_rule(source: Source, common: dict[str, Any]) -> RowRule:
-    tables = source.texts("tables")
-    for table in tables:
-        if table not in TABLES:
-            source.wrong(f"tables: there is no table {table!r}; there are {', '.join(TABLES)}", "tables")
+    table = source.data["table"]
+    tables = (table,) if isinstance(table, str) else source.texts("table")
+    for name in tables:
+        if name not in TABLES:
+            source.wrong(f"table: there is no table {name!r}; there are {', '.join(TABLES)}", "table")
     entity = source.texts("entity")
     if not entity:
         source.wrong("entity is missing; name the columns that say whom an alert is about, like [orig_h]")
-    if "where" not in source.data:
-        source.wrong("where is missing; a rule over rows says which rows it means")
+    context = source.mapping("context")
+    for name in context:
+        if name not in CONTEXT:
+            source.wrong(f"context: the document has no {name!r}; it has {', '.join(CONTEXT)}", "context", name)
+    source.mapping("score")
+    attack_column = source.data["attack"].get("column", "") if isinstance(source.data.get("attack"), dict) else ""
     return RowRule(
         **common,
         tables=tables,
         where=parse(source, source.data["where"], "where") if "where" in source.data else Conditions(),
         entity=entity,
-        context=source.texts("context"),
+        context={str(k): str(v) for k, v in context.items()},
         evidence=source.texts("evidence"),
         severity=_row_severity(source),
-        attack_from=source.text("attack_from"),
-        title=source.text("title", default=common["name"]),
+        score_column=source.text("column", "score") if "score" in source.data else "",
+        score_most=source.number("most", "score", default=1.0, least=1e-9) if "score" in source.data else 1.0,
+        attack_column=attack_column,
         reason=source.text("reason", required=True),
     )
 
@@ -312,24 +326,36 @@ def _row_severity(source: Source) -> RowSeverity:
     value = source.data.get("severity")
     if isinstance(value, str):
         return RowSeverity(SEVERITIES[source.choice("severity", tuple(SEVERITIES), default="low")])
-    if not isinstance(value, dict) or not isinstance(value.get("from"), str):
-        source.wrong("severity: write low, medium, high or critical, or {from: a column}", "severity")
+    if not isinstance(value, dict) or not isinstance(value.get("column"), str):
+        source.wrong("severity: write low, medium, high or critical, or {column: …, map: …}", "severity")
         return RowSeverity(SEVERITIES["low"])
-    source.unknown_keys(("from", "map", "else"), "severity")
-    otherwise = source.choice("else", tuple(SEVERITIES), "severity", default="low")
+    source.unknown_keys(("column", "map", "at_least", "otherwise"), "severity")
+    otherwise = source.choice("otherwise", tuple(SEVERITIES), "severity", default="low")
     mapped = {}
     for key in source.mapping("map", "severity"):
         mapped[key] = SEVERITIES[source.choice(key, tuple(SEVERITIES), "severity", "map", default="low")]
-    return RowSeverity(SEVERITIES[otherwise], value["from"], mapped)
+    bands = []
+    for number, item in enumerate(source.items("at_least", "severity")):
+        if not isinstance(item, dict):
+            source.wrong("at_least: write {at_least: 70, severity: high}", "severity", "at_least", number)
+            continue
+        word = source.choice("severity", tuple(SEVERITIES), "severity", "at_least", number, default="low")
+        bands.append((source.number("at_least", "severity", "at_least", number, default=0.0), SEVERITIES[word]))
+    return RowSeverity(SEVERITIES[otherwise], value["column"], mapped, tuple(sorted(bands)))
 
 
 def _techniques(source: Source) -> tuple[str, ...]:
+    """Technique ids, each with the tactic that is meant before it where the rule names one (`TA0007/T1046`)."""
+    if isinstance(source.data.get("attack"), dict):
+        source.unknown_keys(("column",), "attack", of=" in attack")
+        return ()
     ids = source.texts("attack")
     table = attack()
     for number, technique in enumerate(ids):
-        if technique not in table.techniques:
+        if not table.knows(technique):
             source.wrong(
-                f"attack: {technique!r} is not in the table of ATT&CK {table.version}; write one like T1046",
+                f"attack: {technique!r} is not in the table of ATT&CK {table.version}; write one like T1046,"
+                " or TA0007/T1046",
                 "attack",
                 number,
             )
@@ -345,14 +371,14 @@ def _suppressions(source: Source, items: Any, key: tuple[str, ...]) -> tuple[Sup
         if not isinstance(item, dict):
             source.wrong("a suppression is a mapping with where and reason", *key, number)
             continue
-        source.unknown_keys(("where", "reason", "author", "until", "rules"), *key, number, of=" in a suppression")
+        source.unknown_keys(("rule", "where", "reason", "author", "expires"), *key, number, of=" in a suppression")
         found.append(
             Suppression(
                 parse(source, item.get("where"), *key, number, "where"),
                 source.text("reason", *key, number, required=True),
                 source.text("author", *key, number),
-                source.day("until", *key, number),
-                source.texts("rules", *key, number),
+                source.day("expires", *key, number),
+                source.texts("rule", *key, number),
             )
         )
     return tuple(found)
@@ -361,22 +387,23 @@ def _suppressions(source: Source, items: Any, key: tuple[str, ...]) -> tuple[Sup
 def _tests(source: Source) -> tuple[Mapping[str, Any], ...]:
     found = []
     for number, item in enumerate(source.items("tests")):
+        expect = item.get("expect") if isinstance(item, dict) else None
         if (
             not isinstance(item, dict)
             or not isinstance(item.get("rows"), dict)
-            or not isinstance(item.get("expect"), dict)
+            or not (expect == "none" or isinstance(expect, dict))
         ):
-            source.wrong("a test has a name, rows by table, and expect: {alerts: N}", "tests", number)
+            source.wrong("a test has a name, rows by table, and expect: none or {alerts: N, …}", "tests", number)
             continue
-        source.unknown_keys(("name", "rows", "expect", "tuning"), "tests", number, of=" in a test")
-        source.unknown_keys(("alerts", "severity"), "tests", number, "expect", of=" in expect")
+        source.unknown_keys(("name", "rows", "expect"), "tests", number, of=" in a test")
+        source.unknown_keys(_EXPECT, "tests", number, "expect", of=" in expect")
         for table in item["rows"]:
             if table not in TABLES:
                 source.wrong(f"there is no table {table!r}", "tests", number, "rows", table)
-        found.append(item)
+        wanted = {
+            part: parse(source, expect[part], "tests", number, "expect", part)
+            for part in ("entity", "context", "evidence")
+            if isinstance(expect, dict) and part in expect
+        }
+        found.append({**item, "wanted": wanted})
     return tuple(found)
-
-
-def shown_columns() -> tuple[str, ...]:
-    """The columns that an alert document has a place for."""
-    return tuple(CONTEXT)

@@ -41,17 +41,22 @@ def normalised(objects: pa.Array) -> pa.Array:
 
 
 def _normal(text: str) -> str | None:
-    value = _plain(json.loads(text))
+    try:
+        value = _plain(json.loads(text))
+    except (ValueError, RecursionError):  # a number of 5,000 digits, a thousand levels: DuckDB's JSON, not Python's
+        return text
     return dumped(value) if value else None
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        inner = {k: _plain(v) for k, v in value.items() if v is not None}
-        return {k: v for k, v in inner.items() if v != {}}
+        inner = {k: _plain(v) for k, v in value.items()}
+        return {k: v for k, v in inner.items() if v is not None and v != {}}
     if isinstance(value, list):
         return [_plain(v) for v in value]
-    return round(value, DIGITS) if isinstance(value, float) else value
+    if isinstance(value, float):
+        return round(value, DIGITS) if math.isfinite(value) else None
+    return value
 
 
 def dumped(value: Any) -> str:

@@ -36,7 +36,7 @@ class Header:
         """The header in force after a `#` line."""
         text = line.decode("utf-8", "backslashreplace").strip("\r\n").lstrip()
         if text.startswith("#separator"):
-            return Header(separator=_unescaped(text.removeprefix("#separator").strip(" ")) or "\t")
+            return Header(separator=_separator(text.removeprefix("#separator")))
         name, _, value = text.partition(self.separator)
         values = tuple(value.split(self.separator))
         match name:
@@ -58,6 +58,12 @@ class Header:
 
     def type_of(self, position: int) -> str:
         return self.types[position] if position < len(self.types) else ""
+
+
+def _separator(text: str) -> str:
+    """A tab where what is declared cannot part fields."""
+    separator = _unescaped(text.strip(" "))
+    return separator if separator and not set(separator) & set("\r\n\0") else "\t"
 
 
 def _unescaped(text: str) -> str:

@@ -18,7 +18,7 @@ from .result import Part
 from .text import unescape_all
 from .typed import Mask, Typed, typed, typed_lists
 
-_UNIT = "\x1f"  # stands for a separator of several characters
+_UNIT = "\x1f"  # stands for a separator of several bytes
 _NUMBERS = {"interval", "double", "count", "int"}
 # Declared types that a column of our kind takes; any other sends the log's column to `extra`. Kinds that are not here
 # take all; so does what no type is declared for.
@@ -41,7 +41,7 @@ def decode_tsv(
         reasons.update((int(n), "neither JSON nor below a #fields line") for n in numbers)
         return None
     data = _safe(lines.select(numbers).data, header)
-    separator = header.separator if len(header.separator) == 1 else _UNIT
+    separator = header.separator if _is_byte(header.separator) else _UNIT
     fitting = _fitting(Lines(data), separator, header, numbers, reasons)
     if not len(fitting):
         return None
@@ -71,9 +71,13 @@ def _safe(data: bytes, header: Header) -> bytes:
         data = data.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\\x0d")
     if b"\0" in data:
         data = data.replace(b"\0", b"\\x00")
-    if len(header.separator) > 1:
+    if not _is_byte(header.separator):
         data = data.replace(header.separator.encode(), _UNIT.encode())
     return escape_invalid(data, "\\x")
+
+
+def _is_byte(separator: str) -> bool:
+    return len(separator) == 1 and separator.isascii()
 
 
 def _fitting(

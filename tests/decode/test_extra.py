@@ -28,6 +28,8 @@ def test_lists():
 
 
 def test_objects_as_they_came():
+    deep = '{"a":' * 2000 + "1" + "}" * 2000
+    assert normalised(pa.array([deep, '{"a":' + "1" * 5000 + "}"])).to_pylist()[0] == deep
     objects = pa.array(['{ "b": 0.12345678, "a": {"d":1,"c":[2.0]} }', '{"a":null}', "{}", None])
     assert normalised(objects).to_pylist() == ['{"a":{"c":[2.0],"d":1},"b":0.123457}', None, None, None]
 

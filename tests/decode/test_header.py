@@ -29,6 +29,10 @@ def test_other_separators():
     assert header == Header(",", "|", unset_field="NULL", fields=("ts", "uid"))
 
 
+def test_a_separator_that_cannot_be_one_is_a_tab():
+    assert [after(b"#separator " + s).separator for s in (b"\\x0a\n", b"\n", b"\\x00\n")] == ["\t"] * 3
+
+
 def test_a_separator_line_begins_a_new_header():
     assert after(b"#fields\tts\n", b"#separator \\x09\n") == Header()
 
