@@ -41,8 +41,9 @@ def decode_eve(lines: Lines, numbers: Numbers, reasons: MutableMapping[int, str]
     parts: list[Part] = []
     for event_type in sorted(TABLES_OF.keys() & set(which.unique().to_pylist())):
         chosen = rows.filter(pc.equal(which, event_type))
-        skipped -= chosen.num_rows
-        parts.extend(_part(event_type, table, chosen, control) for table in TABLES_OF[event_type])
+        found = [_part(event_type, table, chosen, control) for table in TABLES_OF[event_type]]
+        skipped -= len(pc.unique(pa.concat_arrays([part.numbers for part in found])))
+        parts.extend(found)
     return parts, skipped
 
 

@@ -301,7 +301,9 @@ def test_smb(whole):
         + eve("smb", smb={"command": "SMB2_COMMAND_CREATE", "filename": "<share_root>"})
         + eve("smb", smb={"command": "SMB2_COMMAND_NEGOTIATE_PROTOCOL"})
     )
-    tables = whole("eve", log).tables
+    found = whole("eve", log)
+    assert (found.lines, found.ignored) == (4, 2)
+    tables = found.tables
     files = tables["smb_files"].select(["action", "name", "prev_name", "size"]).to_pylist()
     assert files == [
         {"action": "SMB::FILE_OPEN", "name": "a.exe", "prev_name": None, "size": 5},
