@@ -27,8 +27,8 @@ class SinkError(AegisError):
 
 
 class Problems(ConfigError):
-    """Several configuration problems, found in one pass and shown at once."""
+    """Several problems, found in one pass and shown at once."""
 
-    def __init__(self, problems: Sequence[ConfigError]) -> None:
+    def __init__(self, problems: Sequence[AegisError]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(p) for p in problems))

@@ -184,9 +184,27 @@ class Document:
 class Sink(Plugin, ABC):
     """Takes documents in order; the same document may come again after a crash."""
 
+    target: str = ""  # where it delivers to (a file, a URL): a sink with another target begins anew
+    takes_rows: ClassVar[bool] = False  # whether log rows can be delivered too
+
     @abstractmethod
     def deliver(self, documents: Sequence[Document]) -> Sequence[tuple[Outcome, str]]:
         """An outcome and its reason for each; raises SinkError where the sink cannot be used at all just now."""
+
+    def row_document(self, table: str, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A log row as this sink wants it."""
+        return row
+
+    def deliver_rows(self, table: str, documents: Sequence[Document]) -> Sequence[tuple[Outcome, str]]:
+        """As `deliver`, for the rows of a log's table; only where `takes_rows`."""
+        raise NotImplementedError
+
+    def mark(self) -> str:
+        """What `resume` needs after a crash, kept with what is acknowledged (a file's length); "" for nothing."""
+        return ""
+
+    def resume(self, mark: str) -> None:
+        """Called once before the first delivery, with the mark of the last that was acknowledged."""
 
     def close(self) -> None:
         """Called once at a stop."""

@@ -17,6 +17,7 @@ from ..store import Store
 from .options import config_option, configuration, json_option, print_json
 from .run import (
     progress_bar,
+    say_undelivered,
     sensor_options,
     sinks,
     sources,
@@ -81,7 +82,8 @@ def command(
             engine.run_to_end()
         if engine.stopping.is_set():
             raise KeyboardInterrupt
-        undelivered = engine.delivery.drain(DELIVER_S) if receivers else 0
+        undelivered = engine.delivery.drain(DELIVER_S)
+        engine.delivery.close()
         documents = stored_alerts(store)
         if output is not None:
             write_ndjson(documents, output)
@@ -98,6 +100,5 @@ def command(
             )
         else:
             summary(engine, documents, time.monotonic() - begun)
-        if undelivered:
-            raise ConfigError(f"{undelivered} documents could not be delivered; run it again with the same --state")
+        say_undelivered(undelivered, "run it again with the same --state" if config.state else "name a --state")
     return 0

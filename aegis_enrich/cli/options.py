@@ -57,7 +57,7 @@ def field(document: Mapping[str, Any], dotted: str, default: Any = None) -> Any:
     return here
 
 
-def alert_table(documents: Sequence[Mapping[str, Any]], *, limit: int = 40) -> None:
+def alert_table(documents: Sequence[Mapping[str, Any]], *, limit: int = 40, ids: bool = False) -> None:
     """The worst alerts first, as a table on standard output."""
     from rich import box
     from rich.console import Console
@@ -65,12 +65,13 @@ def alert_table(documents: Sequence[Mapping[str, Any]], *, limit: int = 40) -> N
 
     ranked = sorted(documents, key=lambda d: (-field(d, "event.risk_score", 0), field(d, "@timestamp", "")))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("severity", "risk", "rule", "source", "destination", "ATT&CK", "first seen", "why"):
-        table.add_column(column, overflow="fold", no_wrap=column in ("severity", "risk"))
+    for column in (*(("id",) if ids else ()), "severity", "risk", "rule", "source", "destination", "ATT&CK", "first seen", "why"):
+        table.add_column(column, overflow="fold", no_wrap=column in ("id", "severity", "risk"))
     for document in ranked[:limit]:
         severity = field(document, "event.severity", 0)
         techniques = [a.get("technique", {}).get("id", "") for a in field(document, "aegis.attack", [])]
         table.add_row(
+            *([str(field(document, "event.id", ""))[:8]] if ids else []),
             f"[{COLOURS.get(severity, 'white')}]{SEVERITIES.get(severity, severity)}[/]",
             f"{field(document, 'event.risk_score', 0):.0f}",
             str(field(document, "rule.name", "")),

@@ -17,7 +17,8 @@ import click
 
 from ..config import Config
 from ..decide import alert_documents
-from ..errors import ConfigError
+from ..deliver import Undelivered
+from ..errors import ConfigError, Problems, SinkError
 from ..follow import Follower
 from ..pipeline.engine import Engine
 from ..pipeline.intake import Intake
@@ -150,6 +151,12 @@ def write_ndjson(documents: Sequence[Mapping[str, Any]], output: Path) -> None:
         raise ConfigError(f"cannot be written: {error.strerror}", where=str(output)) from error
 
 
+def say_undelivered(left: Sequence[Undelivered], what_then: str) -> None:
+    """Ends a run whose sinks did not take all, with a line a sink: the reason, and what happens to the rest."""
+    if left:
+        raise Problems([SinkError(f"{u.documents} documents are not delivered: {u.reason}; {what_then}") for u in left])
+
+
 def summary(engine: Engine, documents: Sequence[Mapping[str, Any]], seconds: float) -> None:
     """What was found and what was read, for a person."""
     counts = engine.intake.counts
@@ -157,7 +164,8 @@ def summary(engine: Engine, documents: Sequence[Mapping[str, Any]], seconds: flo
         alert_table(documents)
     by_severity = Counter(field(d, "event.severity") for d in documents)
     found = ", ".join(f"{by_severity[s]} {SEVERITIES[s]}" for s in sorted(SEVERITIES, reverse=True) if by_severity[s])
-    click.echo(f"{len(documents)} alerts{': ' + found if found else ''}")
+    alerts = "1 alert" if len(documents) == 1 else f"{len(documents)} alerts"
+    click.echo(f"{alerts}{': ' + found if found else ''}")
     for rule, number in sorted(Counter(str(field(d, "rule.id")) for d in documents).items()):
         click.echo(f"  {number:>6}  {rule}")
     rows = sum(counts.rows.values())

@@ -18,6 +18,7 @@ from ..store import Store
 from .options import config_option, configuration
 from .run import (
     progress_bar,
+    say_undelivered,
     sensor_options,
     sinks,
     sources,
@@ -33,7 +34,7 @@ _SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-class Span(click.ParamType):
+class Span(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on
     """A length of time: 90, 90s, 15m, 24h, 7d; in seconds."""
 
     name = "time"
@@ -117,8 +118,7 @@ def command(
                 where=", ".join(str(p) for given in named.values() for p in given),
             )
         summary(engine, stored_alerts(store) if once else [], time.monotonic() - begun)
-        if undelivered:
-            click.echo(f"{undelivered} documents are not delivered yet; they go out at the next start", err=True)
+        say_undelivered(undelivered, "they go out at the next start")
     return 0
 
 

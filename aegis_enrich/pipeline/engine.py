@@ -35,7 +35,6 @@ log = logging.getLogger(__name__)
 
 RULES_S = 5.0
 ROW_LATENESS_S = 660  # of the slowest rows that a row rule may read
-DELIVER_S = 1.0
 IDLE_S = 0.5
 
 
@@ -124,8 +123,7 @@ class Engine:
 
     def run(self, *, until_s: float | None = None) -> None:
         """Follows the logs until `stopping` is set or the monotonic clock reads `until_s`."""
-        deliverer = threading.Thread(target=self._deliver, name="deliver", daemon=True)
-        deliverer.start()
+        self.delivery.start()
         try:
             while not self.stopping.is_set() and (until_s is None or time.monotonic() < until_s):
                 read = self._room() and self.intake.read()
@@ -139,7 +137,6 @@ class Engine:
             self.stopping.set()
             self.beside.close()
             self._last_flush()
-            deliverer.join(timeout=DELIVER_S * 5)
 
     def _read_all(self) -> None:
         while not self.stopping.is_set() and self.intake.read():
@@ -257,10 +254,6 @@ class Engine:
         if rules.hash != self.rules.hash:
             log.info("rules changed: %d detectors, %d row rules", len(rules.detectors), len(rules.rows))
             self._use_rules(rules)
-
-    def _deliver(self) -> None:
-        while not self.stopping.wait(0 if self.delivery.run_once() else DELIVER_S):
-            pass
 
     def _last_flush(self) -> None:
         try:
