@@ -13,6 +13,11 @@ $(VENV)/.ready: pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@
 
+# Recorded logs through the whole pipeline: a table of alerts, and build/demo/alerts.ndjson.
+demo: setup
+	@mkdir -p build/demo
+	@$(BIN)/aegis-enrich demo -o build/demo/alerts.ndjson
+
 test: setup
 	$(BIN)/pytest -n $(JOBS)
 

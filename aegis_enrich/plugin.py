@@ -52,6 +52,10 @@ class Enricher(Plugin, ABC):
         """Takes up files that were replaced on disk; True where something changed. Called between batches."""
         return False
 
+    def health(self, now_s: float) -> Sequence[str]:
+        """What an operator should know and do about its files, a sentence each, for `doctor`."""
+        return ()
+
     def digest(self) -> str:
         """A hash of what decides the result and is the analysts' (networks, intel); "" where there is none."""
         return ""
@@ -115,6 +119,7 @@ class Detector(Plugin, ABC):
     # Which rows of a table it counts, where not all: those that match one of these; no other row is late for it.
     counts: ClassVar[Mapping[str, tuple[Mapping[str, tuple[str, ...]], ...]]] = {}
     shard_key: ClassVar[str] = ""
+    rowwise: ClassVar[bool] = False  # a finding comes of one row, so that no window's edge can split it
     entity: ClassVar[tuple[str, ...]]  # columns of a finding that say whom it is about; part of the alert's id
     tuning: ClassVar[type] = NoTuning  # a frozen dataclass of `tunable` fields
 
@@ -198,6 +203,16 @@ class Sink(Plugin, ABC):
     def deliver_rows(self, table: str, documents: Sequence[Document]) -> Sequence[tuple[Outcome, str]]:
         """As `deliver`, for the rows of a log's table; only where `takes_rows`."""
         raise NotImplementedError
+
+    @classmethod
+    def check(cls, settings: Mapping[str, Any]) -> Sequence[str]:
+        """What keeps it from being used with these settings, a sentence each with what to do, for `doctor`."""
+        return ()
+
+    @classmethod
+    def setup(cls, settings: Mapping[str, Any]) -> Sequence[str]:
+        """Makes what it needs on the other side, as often as wanted; what was made, a line each."""
+        return ()
 
     def mark(self) -> str:
         """What `resume` needs after a crash, kept with what is acknowledged (a file's length); "" for nothing."""

@@ -65,7 +65,8 @@ def alert_table(documents: Sequence[Mapping[str, Any]], *, limit: int = 40, ids:
 
     ranked = sorted(documents, key=lambda d: (-field(d, "event.risk_score", 0), field(d, "@timestamp", "")))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in (*(("id",) if ids else ()), "severity", "risk", "rule", "source", "destination", "ATT&CK", "first seen", "why"):
+    names = ("severity", "risk", "rule", "source", "destination", "ATT&CK", "first seen", "why")
+    for column in (*(("id",) if ids else ()), *names):
         table.add_column(column, overflow="fold", no_wrap=column in ("id", "severity", "risk"))
     for document in ranked[:limit]:
         severity = field(document, "event.severity", 0)

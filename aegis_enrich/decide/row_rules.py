@@ -87,7 +87,7 @@ def _best_of_many(rule: RowRule, group: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _best(rule: RowRule, row: dict[Any, Any]) -> dict[str, Any]:
     values = {str(k): plain(v) for k, v in row.items()}
-    values |= {shown: values.get(column) for shown, column in rule.context.items()}
+    values |= {shown: value for shown, column in rule.context.items() if (value := values.get(column)) is not None}
     severity = rule.severity.of(values.get(rule.severity.column) if rule.severity.column else None)
     score = severity / 100
     if rule.score_column and isinstance(values.get(rule.score_column), (int, float)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import sqlite3
@@ -101,12 +102,16 @@ class Lane(ABC):
 
     def _advance(self, batch: Batch, outcomes: Sequence[tuple[Outcome, str]]) -> None:
         cursor = self.mark(batch.cursors[len(outcomes) - 1])
-        refused = [(d, c, why) for d, c, (o, why) in zip(batch.documents, batch.cursors, outcomes, strict=False) if o == "refused"]
+        refused = [
+            (d, c, why)
+            for d, c, (o, why) in zip(batch.documents, batch.cursors, outcomes, strict=False)
+            if o == "refused"
+        ]
         with self.store.transaction() as tx:
             _save(tx, self.key, cursor)
             tx.executemany(
                 "INSERT INTO dead_letters (origin, offset, reason, body) VALUES (?, ?, ?, ?)",
-                [(f"sink:{self.key}", c.position, why, _shown(d)) for d, c, why in refused],
+                [(f"sink:{self.key}", at.position, why, _shown(document)) for document, at, why in refused],
             )
             add(tx, "refused", "", len(refused))
         self.cursor = cursor
@@ -148,6 +153,4 @@ def _save(tx: sqlite3.Connection, key: str, cursor: Cursor) -> None:
 
 
 def _shown(document: Document) -> bytes:
-    import json
-
     return json.dumps(document.body, ensure_ascii=False, default=str).encode()[:BODY_BYTES]

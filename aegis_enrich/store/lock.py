@@ -33,3 +33,16 @@ class Lock:
 
     def release(self) -> None:
         self._file.close()
+
+
+def holder(folder: Path) -> str:
+    """Who holds the lock of a state folder, in words; "" where nobody does."""
+    try:
+        with (folder / "lock").open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return file.read().strip() or "another process"
+    except OSError:
+        return ""
+    return ""

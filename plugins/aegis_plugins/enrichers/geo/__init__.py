@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -17,6 +17,7 @@ from aegis_enrich.plugin import Column, Enricher
 from aegis_enrich.replaced import Replaced
 
 Record = Mapping[str, Any]
+OLD_DAYS = 60
 
 
 class Geo(Enricher):
@@ -49,6 +50,18 @@ class Geo(Enricher):
         if any(renewed):
             self._lookup.clear()
         return any(renewed)
+
+    def health(self, now_s: float) -> Sequence[str]:
+        """Says which file is old: addresses move on, and the publishers renew these files every week or two."""
+        said = []
+        for file in (self._places, self._systems):
+            if file.value is not None:
+                age_days = (now_s - file.value.metadata().build_epoch) / 86_400
+                if age_days > OLD_DAYS:
+                    said.append(f"{file.path} was built {age_days:.0f} days ago; renew it, for instance with geoipupdate")
+        if self._places.value is None and self._systems.value is None:
+            said.append("no MMDB file is configured, so alerts have no country and no AS; set geo.city and geo.asn")
+        return said
 
     def enrich(self, table: str, batch: pa.Table) -> Mapping[str, pa.Array]:
         if self._places.value is None and self._systems.value is None:

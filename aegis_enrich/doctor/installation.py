@@ -1,0 +1,59 @@
+"""Configuration, rules, enrichers' files and the index."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from ..config import Config
+from ..decide import load_rules
+from ..errors import AegisError, Problems
+from ..registry import Registry
+from .check import Check
+
+
+def rules(config: Config, registry: Registry) -> Iterator[Check]:
+    """Whether the rules check; every problem of theirs."""
+    try:
+        found = load_rules(config.rules_dir, registry.detectors)
+    except AegisError as error:
+        yield from (Check("rules", "problem", str(p)) for p in _each(error))
+        return
+    if not found.detectors and not found.rows:
+        yield Check("rules", "problem", f"{config.rules_dir}: no rule is enabled, so nothing is watched; enable one")
+        return
+    off = f"; disabled: {', '.join(found.disabled)}" if found.disabled else ""
+    yield Check("rules", "ok", f"{len(found.detectors)} detectors, {len(found.rows)} row rules{off}")
+
+
+def enrichers(config: Config, registry: Registry, now_s: float) -> Iterator[Check]:
+    """Whether each enricher has what it needs, and whether its files are fresh."""
+    settings = config.enricher_settings()
+    for name, kind in registry.enrichers.items():
+        try:
+            said = kind(settings.get(name, {})).health(now_s)
+        except AegisError as error:
+            yield from (Check(name, "problem", str(p)) for p in _each(error))
+            continue
+        yield from (Check(name, "note", text) for text in said)
+        if not said:
+            yield Check(name, "ok", "has what it needs")
+
+
+def indexed(config: Config, registry: Registry) -> Iterator[Check]:
+    """Whether the sinks that are configured can be used."""
+    if not config.elasticsearch.url:
+        yield Check("elasticsearch", "note", "none is configured; alerts stay in the state and in the NDJSON file")
+        return
+    sink = registry.sinks.get("elasticsearch")
+    if sink is None:
+        yield Check("elasticsearch", "problem", "its sink is not installed; reinstall AegisEnrich")
+        return
+    problems = sink.check(dataclasses.asdict(config.elasticsearch))
+    yield from (Check("elasticsearch", "problem", text) for text in problems)
+    if not problems:
+        yield Check("elasticsearch", "ok", f"{config.elasticsearch.url} answers and has the templates")
+
+
+def _each(error: AegisError) -> tuple[AegisError, ...]:
+    return error.problems if isinstance(error, Problems) else (error,)

@@ -1,0 +1,85 @@
+"""`watch`: once, live, and what it says where there is nothing or somebody else."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from aegis_enrich.cli.watch import Span
+from aegis_enrich.store import Store
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_once_reads_what_is_there_and_a_second_time_nothing(aegis, lab, tmp_path):
+    for _ in range(2):
+        ran = aegis("watch", lab / "scan_vertical/tsv", "--once", "--state", tmp_path / "s", "-o", tmp_path / "a")
+        assert ran.code == 0
+    assert [(d["source"]["ip"], d["aegis"]["revision"]) for d in lines(tmp_path / "a")] == [("10.10.0.14", 1)]
+
+
+def test_once_on_a_folder_without_logs_is_an_error(aegis, tmp_path):
+    ran = aegis("watch", tmp_path, "--once", "--state", tmp_path / "s")
+    assert ran.code == 1
+    assert "no log that AegisEnrich reads" in ran.err
+
+
+def test_a_second_watch_is_told_who_holds_the_state(aegis, lab, tmp_path):
+    with Store(tmp_path / "s"):
+        ran = aegis("watch", lab / "scan_vertical/tsv", "--once", "--state", tmp_path / "s")
+    assert ran.code == 1
+    assert "is in use by process" in ran.err
+
+
+def test_a_duration_ends_it_and_is_no_end_of_the_input(aegis, lab, tmp_path):
+    ran = aegis("watch", lab / "scan_vertical/tsv", "--duration", "1s", "--state", tmp_path / "s")
+    assert ran.code == 0
+    assert aegis("alerts", "list", "--json", "--state", tmp_path / "s").json == []
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("1.5h", 5400), ("2d", 172_800)])
+def test_spans(text, seconds):
+    assert Span().convert(text, None, None) == seconds
+
+
+def test_a_wrong_span_is_wrong_usage(aegis, tmp_path):
+    ran = aegis("watch", tmp_path, "--duration", "soon")
+    assert ran.code == 2
+    assert "write it like 90s, 15m, 24h or 7d" in ran.err
+
+
+def test_live_it_waits_for_logs_alerts_on_a_row_and_ends_on_sigterm(lab, tmp_path):
+    """A row rule's alert arrives while it runs: a Zeek notice needs no window to end."""
+    logs, out = tmp_path / "logs", tmp_path / "a"
+    logs.mkdir()
+    command = [sys.executable, "-c", "from aegis_enrich.cli import main; main()", "watch", str(logs), "-o", str(out)]
+    watch = subprocess.Popen([*command, "--state", str(tmp_path / "s")], stderr=subprocess.PIPE, text=True)
+    try:
+        assert watch.stderr is not None
+        assert "waiting for the sensor to write" in watch.stderr.readline()
+        now = time.time()
+        notice = {
+            "ts": now,
+            "note": "Scan::Port_Scan",
+            "msg": "scanned",
+            "src": "10.0.0.1",
+            "dst": "10.0.0.2",
+            "actions": ["Notice::ACTION_LOG"],
+        }
+        (logs / "notice.log").write_text(json.dumps(notice) + "\n", encoding="utf-8")
+        until = time.monotonic() + 60
+        while not (out.exists() and out.read_text(encoding="utf-8")) and time.monotonic() < until:
+            time.sleep(0.1)
+        assert lines(out)[0]["source"]["ip"] == "10.0.0.1"
+        watch.send_signal(signal.SIGTERM)
+        assert watch.wait(30) == 0
+    finally:
+        watch.kill()
+        watch.communicate()
