@@ -29,6 +29,7 @@ from ..follow import Follower
 from ..plugin import HOUR_US, Sink
 from ..registry import Registry
 from ..store import DiskFull, Store
+from ..store.state import add
 from .intake import Intake, stream_of
 
 log = logging.getLogger(__name__)
@@ -51,14 +52,14 @@ class Parts:
 def assemble(config: Config, registry: Registry) -> Parts:
     """Enrichers, rules and detectors as configured; raises ConfigError or Problems where something does not check."""
     settings = config.enricher_settings()
-    enrichers = [kind(settings.get(name, {})) for name, kind in registry.enrichers.items()]
-    rules = load_rules(config.rules_dir, registry.detectors)
+    enrichment = Enrichment([kind(settings.get(name, {})) for name, kind in registry.enrichers.items()])
+    rules = load_rules(config.rules_dir, registry.detectors, enrichment.schema)
     if not rules.detectors and not rules.rows:
         raise ConfigError(
             "no rule is enabled, so nothing would be watched; enable one, or name other rules in the configuration",
             where=str(config.rules_dir),
         )
-    return Parts(config, registry, Enrichment(enrichers), rules)
+    return Parts(config, registry, enrichment, rules)
 
 
 class Engine:
@@ -95,6 +96,7 @@ class Engine:
         self.stopping = threading.Event()
         self.beside = Beside()
         self._dry = False
+        self._lost = 0  # of follower.lost, how many are counted
         self._due_s: dict[str, float] = {}
         self._rules_stamp = _stamp(config.rules_dir)
         self._use_rules(parts.rules)
@@ -110,6 +112,7 @@ class Engine:
         self.follower.finish()
         self._read_all()
         self.intake.flush()
+        self._note_lost()
         self._mark_row_rules()
         while not self.stopping.is_set() and (job := self.scheduler.due(self.marks, now_s=time.monotonic())):
             self.progress("detect", self.intake)
@@ -163,9 +166,19 @@ class Engine:
         if self._every("settle", 1.0):
             self._mark_row_rules()
             self._settle()
+            self._note_lost()
         if self._every("refresh", RULES_S):
             self.parts.enrichment.refresh()
             self._reload_rules()
+
+    def _note_lost(self) -> None:
+        """Counts what was written and can no longer be read, and says it."""
+        for lost in self.follower.lost[self._lost :]:
+            size = "an unknown number of" if lost.bytes is None else f"{lost.bytes:,}"
+            log.error("%s: %s bytes are gone that were not read; keep archives longer", lost.path, size)
+            with self.store.transaction() as tx:
+                add(tx, "lost_bytes", lost.sensor, lost.bytes or 1)
+            self._lost += 1
 
     def _settle(self, *, all_of_them: bool = False) -> None:
         if self.store.query("SELECT 1 FROM alerts WHERE pending = 1 LIMIT 1"):
@@ -233,7 +246,7 @@ class Engine:
             self._sealed,
             self.limits,
         )
-        self.intake.row_rules = lambda table, sensor, rows: evaluate_rows(rules.rows.values(), table, sensor, rows)
+        self.intake.row_rules = lambda table, sensor, rows: evaluate_rows(rules, table, sensor, rows)
         self.intake.apply_rows = self.decider.rows
         self.intake.late = self._late
 
@@ -247,7 +260,7 @@ class Engine:
             return
         self._rules_stamp = stamp
         try:
-            rules = load_rules(self.parts.config.rules_dir, self.parts.registry.detectors)
+            rules = load_rules(self.parts.config.rules_dir, self.parts.registry.detectors, self._schema)
         except AegisError as error:
             log.warning("the changed rules do not check, so the old ones stay in force:\n%s", error)
             return
