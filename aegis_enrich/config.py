@@ -39,12 +39,14 @@ class Flush:
 
 @dataclass(frozen=True)
 class Retention:
-    """How long things are kept; ages are in days of event time, sizes are what the lake may hold."""
+    """How long things are kept; ages are in days of event time back from the newest row of a sensor (for alerts: of
+    all), sizes are what the lake may hold."""
 
     rows_days: float = _doc(30.0, "log rows", least=0.1)
     derived_days: float = _doc(400.0, "derived tables", least=1)
     alerts_days: float = _doc(400.0, "closed alerts", least=1)
-    max_size: str = _doc("200GB", "the lake's size; the oldest rows go first")
+    dead_letters: int = _doc(100_000, "bad lines and refused documents that are kept, the newest", least=0)
+    max_size: str = _doc("200GB", "the lake's size; the oldest rows go first; what goes frees its bytes an hour later")
     min_free: str = _doc("1GB", "free space below which reading stops until there is more")
 
 
@@ -76,7 +78,7 @@ class Config:
     """Everything that an operator sets; the analysts' part is in the rules."""
 
     state: str = _doc("", "folder of the lake and the state (default: the platform's state folder)", path=True)
-    sensors: dict[str, list[str]] = _doc({}, "sensor name to its log folders, for several sensors")
+    sensors: dict[str, list[str]] = _doc({}, "sensor name to its log folders, for several sensors", path=True)
     rules: str = _doc("", "folder of the rules (default: those that come with AegisEnrich)", path=True)
     networks: str = _doc("", "networks.yml (default: the one among the rules)", path=True)
     assets: str = _doc("", "assets.csv (default: the one among the rules)", path=True)
@@ -88,6 +90,9 @@ class Config:
     flush: Flush = field(default_factory=Flush, metadata={"doc": "when rows become durable"})
     retention: Retention = field(default_factory=Retention, metadata={"doc": "how long things are kept"})
     elasticsearch: Elasticsearch = field(default_factory=Elasticsearch, metadata={"doc": "the index"})
+    plugins: dict[str, dict[str, Any]] = _doc(
+        {}, "settings of plugins that do not come with AegisEnrich, by name; a sink that is named here is in use"
+    )
     output: str = _doc("", "NDJSON file of alerts", path=True)
     idle_after_s: float = _doc(
         600.0, "seconds after its last row from which a silent log holds no window open", least=0
@@ -111,6 +116,7 @@ class Config:
     def enricher_settings(self) -> dict[str, dict[str, Any]]:
         """The section of each enricher, paths resolved."""
         return {
+            **self.plugins,
             "networks": {"path": str(self.file(self.networks, "networks.yml")), "required": bool(self.networks)},
             "assets": {"path": str(self.file(self.assets, "assets.csv")), "required": bool(self.assets)},
             "geo": dataclasses.asdict(self.geo),
@@ -229,5 +235,9 @@ def _value(value: Any, hint: Any, meta: Mapping[str, Any], base: Path) -> Any:
             raise ValueError("is not a list of texts")
         return [resolved(i) for i in items]
     if not isinstance(value, Mapping):
-        raise ValueError("is not a mapping of sensor names to folders")
-    return {str(k): [v] if isinstance(v, str) else [str(i) for i in v] for k, v in value.items()}
+        raise ValueError("is not a mapping")
+    if hint == dict[str, dict[str, Any]]:
+        if not all(isinstance(v, Mapping) for v in value.values()):
+            raise ValueError("is not a mapping of names to settings")
+        return {str(k): dict(v) for k, v in value.items()}
+    return {str(k): [resolved(i) for i in ([v] if isinstance(v, str) else map(str, v))] for k, v in value.items()}

@@ -115,12 +115,9 @@ class Enrichment:
     def _plan(self, table: str, problems: list[ConfigError]) -> tuple[_Step, ...]:
         schema, steps, owners = TABLES[table].schema, [], dict[str, str]()
         for enricher in self._enrichers:
-            reads = enricher.reads.get(table)
-            if reads is None:
-                reads = enricher.reads.get("*", ())
-                if not reads or not set(reads) <= set(schema.names):
-                    continue
-            adds = enricher.adds.get(table) or enricher.adds.get("*", ())
+            reads, adds = part(enricher, table)
+            if not reads:
+                continue
             where = f"enricher {enricher.name}"
             for name in reads:
                 if name not in schema.names:
@@ -169,6 +166,16 @@ class Enrichment:
         elif act == "enrich" and not self._runs(enricher):
             text = "enricher %s is disabled after %d failures in a row, the last on %s: %s; its columns stay null"
             log.error(text, enricher.name, self._disable_after, what, error)
+
+
+def part(enricher: Enricher | type[Enricher], table: str) -> tuple[tuple[str, ...], tuple[Column, ...]]:
+    """The columns that an enricher reads of a table and those that it adds there; none where the table is not its."""
+    reads = enricher.reads.get(table)
+    if reads is None:
+        reads = enricher.reads.get("*", ())
+        if not reads or not set(reads) <= set(TABLES[table].schema.names):
+            return (), ()
+    return reads, enricher.adds.get(table) or enricher.adds.get("*", ())
 
 
 def _schema(table: str, steps: Sequence[_Step]) -> pa.Schema:

@@ -60,6 +60,10 @@ class Enricher(Plugin, ABC):
         """A hash of what decides the result and is the analysts' (networks, intel); "" where there is none."""
         return ""
 
+    def problems(self) -> Sequence[str]:
+        """What in its files is passed over, as `file:line: what`; for `rules check`."""
+        return ()
+
     @abstractmethod
     def enrich(self, table: str, batch: pa.Table) -> Mapping[str, pa.Array]:
         """The added columns of `table` for `batch`, each as long as it; null where nothing is known.
@@ -191,6 +195,9 @@ class Sink(Plugin, ABC):
 
     target: str = ""  # where it delivers to (a file, a URL): a sink with another target begins anew
     takes_rows: ClassVar[bool] = False  # whether log rows can be delivered too
+
+    def __init__(self, settings: Any) -> None:
+        """`settings`: its section of the configuration (of `ndjson` the file); raises ConfigError where wrong."""
 
     @abstractmethod
     def deliver(self, documents: Sequence[Document]) -> Sequence[tuple[Outcome, str]]:

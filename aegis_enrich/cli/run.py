@@ -60,6 +60,8 @@ def sinks(config: Config, registry: Registry, output: Path | None) -> dict[str, 
         found["ndjson"] = _sink(registry, "ndjson")(output)
     if config.elasticsearch.url:
         found["elasticsearch"] = _sink(registry, "elasticsearch")(_settings(config))
+    others = {name: settings for name, settings in config.plugins.items() if name in registry.sinks}
+    found |= {name: registry.sinks[name](settings) for name, settings in others.items()}
     return found
 
 
@@ -133,10 +135,12 @@ def progress_bar(follower: Follower) -> Iterator[Progress]:
         yield show
 
 
-def stored_alerts(store: Store) -> list[dict[str, Any]]:
-    """The state's alerts, newest revision each, in the order of their first row."""
+def stored_alerts(store: Store, *, since_us: int = 0) -> list[dict[str, Any]]:
+    """The state's alerts, newest revision each, in the order of their first row; those delivered since then only."""
     rows = store.query(
-        "SELECT document, status, revision FROM alerts WHERE status != 'withdrawn' ORDER BY first_us, alert_id"
+        "SELECT document, status, revision FROM alerts WHERE status != 'withdrawn' AND delivered_us >= ?"
+        " ORDER BY first_us, alert_id",
+        [since_us],
     )
     return alert_documents(rows)
 

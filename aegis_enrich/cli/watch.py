@@ -11,7 +11,7 @@ import click
 
 from ..errors import ConfigError
 from ..follow import Follower
-from ..pipeline.engine import Engine, assemble
+from ..pipeline.engine import Engine, assemble, wall_us
 from ..plugin import MICROS
 from ..registry import load
 from ..store import Store
@@ -85,7 +85,7 @@ def command(
         output = Path(config.output)
     registry = load()
     parts = assemble(config, registry)
-    begun = time.monotonic()
+    begun, begun_us = time.monotonic(), wall_us()
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(Store(config.state_dir))
         known = store.progress()
@@ -111,13 +111,15 @@ def command(
                 _greet(follower, named)
                 engine.run(until_s=None if duration is None else begun + duration)
         undelivered = engine.delivery.drain(DELIVER_ONCE_S if once else DELIVER_STOP_S)
+        if once:
+            engine.tidy()
         engine.delivery.close()
         if once and not store.progress():
             raise ConfigError(
                 "no log that AegisEnrich reads; name the folder in which the sensor writes",
                 where=", ".join(str(p) for given in named.values() for p in given),
             )
-        summary(engine, stored_alerts(store) if once else [], time.monotonic() - begun)
+        summary(engine, stored_alerts(store, since_us=0 if once else begun_us), time.monotonic() - begun)
         say_undelivered(undelivered, "they go out at the next start")
     return 0
 

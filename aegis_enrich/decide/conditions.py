@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any
 
 import pyarrow as pa
@@ -37,12 +37,18 @@ class Condition:
         if isinstance(value, (list, tuple)):
             return any(self.holds(v) for v in value)
         if self.operator == "below":
-            return any(value == v or str(value).endswith(f".{v}") for v in self.values)
+            name = str(value).lower().removesuffix(".")
+            return any(name == v or name.endswith(f".{v}") for v in self.values)
         if self.operator == "starts_with":
             return any(str(value).startswith(str(v)) for v in self.values)
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             return False
         return bool(value >= self.values[0] if self.operator == "at_least" else value <= self.values[0])
+
+    def __str__(self) -> str:
+        """As rules write it."""
+        operand = self.values[0] if len(self.values) == 1 else list(self.values)
+        return str(operand) if self.operator == "is" else f"{{{self.operator}: {operand}}}"
 
 
 @dataclass(frozen=True)
@@ -54,14 +60,13 @@ class Conditions:
     def hold(self, values: Mapping[str, Any]) -> bool:
         return all(c.holds(values.get(c.field)) for c in self.each)
 
-    def mask(self, rows: pa.Table) -> pa.ChunkedArray | None:
-        """Which rows meet them (true or false, never null); None where a column that is asked for is not there."""
-        masks = []
-        for condition in self.each:
-            if condition.field not in rows.column_names:
-                return None
-            masks.append(_column_mask(condition, rows[condition.field]))
-        return reduce(pc.and_, masks) if masks else pa.chunked_array([pa.repeat(pa.scalar(True), rows.num_rows)])
+    def mask(self, rows: pa.Table) -> pa.ChunkedArray:
+        """Which rows meet them (true or false, never null); a column that is not there has no value."""
+        masks = [
+            _column_mask(c, rows[c.field]) if c.field in rows.column_names else _constant(c.holds(None), rows.num_rows)
+            for c in self.each
+        ]
+        return reduce(pc.and_, masks) if masks else _constant(True, rows.num_rows)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -78,49 +83,86 @@ def parse(source: Source, data: Any, *key: str | int) -> Conditions:
 
 def _of_field(source: Source, field: str, value: Any, key: Key) -> list[Condition]:
     if not isinstance(value, dict):
-        values = tuple(value) if isinstance(value, list) else (value,)
-        return [Condition(field, "is", values)]
+        return _condition(source, field, "is", value, key)
+    if not value:
+        source.wrong(f"{field}: a condition is missing; write one of {', '.join(OPERATORS)}", *key)
     found = []
     for operator, operand in value.items():
         if operator not in OPERATORS:
             source.wrong(f"{operator!r} is no condition; known are {', '.join(OPERATORS)}", *key, operator)
-        elif operator == "known" and not isinstance(operand, bool):
-            source.wrong(f"known: {operand!r} is not true or false", *key, operator)
-        elif operator in ("at_least", "at_most") and (
-            isinstance(operand, bool) or not isinstance(operand, (int, float))
-        ):
-            source.wrong(f"{operator}: {operand!r} is not a number", *key, operator)
         else:
-            found.append(Condition(field, operator, tuple(operand) if isinstance(operand, list) else (operand,)))
+            found += _condition(source, field, operator, operand, (*key, operator))
     return found
+
+
+def _condition(source: Source, field: str, operator: str, operand: Any, key: Key) -> list[Condition]:
+    """The condition, or none and a problem where it could never hold."""
+    values = tuple(operand) if isinstance(operand, list) else (operand,)
+    said = field if operator == "is" else operator
+    if operator == "known":
+        good, what = isinstance(operand, bool), "is not true or false"
+    elif operator in ("at_least", "at_most"):
+        good, what = isinstance(operand, (int, float)) and not isinstance(operand, bool), "is not a number"
+    elif operator in ("below", "starts_with"):
+        good, what = bool(values) and all(isinstance(v, str) and v for v in values), "is not a text"
+    else:
+        good = bool(values) and all(isinstance(v, (str, int, float)) for v in values)
+        what = "is no value; {known: false} holds where there is none"
+    if not good:
+        source.wrong(f"{said}: {operand!r} {what}", *key)
+        return []
+    if operator == "below":
+        values = tuple(v.lower().strip(".") for v in values)
+    return [Condition(field, operator, values)]
 
 
 def _is_one_of(value: Any, wanted: tuple[Any, ...]) -> bool:
     if isinstance(value, (list, tuple)):
         return any(_is_one_of(v, wanted) for v in value)
-    return any(value == w or _in_network(value, w) for w in wanted)
+    return any(_equal(value, w) or _in_network(value, w) for w in wanted)
 
 
-def _in_network(value: Any, network: Any) -> bool:
-    if not (isinstance(value, str) and isinstance(network, str) and "/" in network):
+def _equal(value: Any, wanted: Any) -> bool:
+    return bool(value == wanted) and isinstance(value, bool) is isinstance(wanted, bool)
+
+
+def _in_network(value: Any, wanted: Any) -> bool:
+    """Whether an address is this one, or in this network."""
+    if not (isinstance(value, str) and isinstance(wanted, str)):
+        return False
+    network = _network(wanted)
+    if network is None:
         return False
     try:
-        return ipaddress.ip_address(value) in ipaddress.ip_network(network, strict=False)
+        return ipaddress.ip_address(value) in network
     except ValueError:
         return False
 
 
+@lru_cache(maxsize=4096)
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+def _constant(value: bool, rows: int) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.repeat(pa.scalar(value), rows)])
+
+
 def _column_mask(condition: Condition, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = column.type
     if condition.operator == "known":
         return pc.is_valid(column) if condition.values[0] else pc.is_null(column)
-    if condition.operator == "at_least":
-        return pc.fill_null(pc.greater_equal(column, condition.values[0]), False)
-    if condition.operator == "at_most":
-        return pc.fill_null(pc.less_equal(column, condition.values[0]), False)
-    # the rest is decided on the column's few distinct values
-    encoded = column.combine_chunks().dictionary_encode() if not pa.types.is_list(column.type) else None
-    if encoded is None:
+    if condition.operator in ("at_least", "at_most") and (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        compare = pc.greater_equal if condition.operator == "at_least" else pc.less_equal
+        return pc.fill_null(compare(column, condition.values[0]), False)
+    if pa.types.is_nested(kind):
         return pa.chunked_array([pa.array([condition.holds(v) for v in column.to_pylist()], pa.bool_())])
+    # the rest is decided on the column's few distinct values
+    plain = column.cast(kind.value_type) if pa.types.is_dictionary(kind) else column
+    encoded = plain.combine_chunks().dictionary_encode()
     verdicts = pa.array([condition.holds(v) for v in encoded.dictionary.to_pylist()], pa.bool_())
     mask = pc.fill_null(verdicts.take(encoded.indices), condition.holds(None))
     return pa.chunked_array([mask])

@@ -6,17 +6,17 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
 from typing import Any
 
 from ..detect.windows import Window, floor_to
 from ..plugin import MICROS, Finding
 from ..store.state import add
-from .document import EPOCH, Describe, alert_id, document
+from .document import Describe, alert_id, document
 from .fold import UIDS, Fold, canonical, of_windows
 from .row_rules import RowHit, filled
 from .rules import DetectorRule, Rule, RuleSet
 
+SUPPRESSED = "suppressed:"  # and the rule's id: the counter of findings (or rows) that a suppression covers
 EACH_US = 60 * MICROS  # an open alert whose contents change is delivered at most this often
 
 
@@ -59,8 +59,8 @@ class Decider:
         folds: dict[str, tuple[dict[str, Any], int, Fold]] = {}
         for finding in found:
             values = finding_values(finding)
-            if self.rules.suppressed(rule, values, _day(finding.last_us)):
-                add(tx, "suppressed", finding.sensor, 1)
+            if self.rules.suppressed(rule, values, finding.last_us):
+                add(tx, SUPPRESSED + rule.id, finding.sensor, 1)
                 continue
             severity = rule.severity(finding.score, values)
             if not severity:
@@ -78,7 +78,7 @@ class Decider:
     def _refold(
         self,
         tx: sqlite3.Connection,
-        rule: Rule | None,
+        rule: DetectorRule | None,
         detector: str,
         alert: str,
         entity: Mapping[str, Any],
@@ -89,7 +89,6 @@ class Decider:
             self._withdraw(tx, alert)
             return
         fold = of_windows((end_us, Fold.of(body)) for end_us, body in rows)
-        assert isinstance(rule, DetectorRule)
         spans = (rule.detector.window_s - rule.detector.every_s) * MICROS
         self._revise(tx, rule, detector, alert, entity, period_us, fold, period_us + rule.period_us + spans)
 
@@ -97,9 +96,8 @@ class Decider:
         """Adds row hits to their alerts, in the transaction that commits the rows."""
         folds: dict[str, tuple[RowHit, Fold]] = {}
         for hit in hits:
-            values = {**hit.fold.best["evidence"], **hit.fold.best["context"], **hit.entity}
-            if self.rules.suppressed(hit.rule, values, _day(hit.fold.last_us)):
-                add(tx, "suppressed", hit.fold.sensors[0], 1)
+            if hit.suppressed:
+                add(tx, SUPPRESSED + hit.rule.id, hit.fold.sensors[0], hit.fold.count)
                 continue
             alert = alert_id(hit.rule.id, hit.entity, hit.period_us)
             folds[alert] = (hit, folds[alert][1] + hit.fold if alert in folds else hit.fold)
@@ -231,7 +229,3 @@ def _of_finding(finding: Finding, severity: int, title: str) -> Fold:
         },
         uids=tuple((n, uid) for n, uid in enumerate(finding.uids[:UIDS])),
     )
-
-
-def _day(time_us: int) -> date:
-    return (EPOCH + timedelta(microseconds=time_us)).date()

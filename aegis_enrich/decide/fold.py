@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -45,7 +45,7 @@ class Fold:
         )
 
     def text(self) -> str:
-        return canonical(asdict(self))
+        return canonical(vars(self))
 
     @classmethod
     def of(cls, text: str) -> Fold:
@@ -56,8 +56,8 @@ class Fold:
 
 
 def rank(best: Mapping[str, Any]) -> tuple[float, float, int, str]:
-    """The least ranks first: severity and score high, then early, then the least text."""
-    return (-best["severity"], -best["score"], best["time_us"], canonical(best))
+    """The least ranks first: score and severity high, then early, then the least text."""
+    return (-best["score"], -best["severity"], best["time_us"], canonical(best))
 
 
 def of_windows(folds: Iterable[tuple[int, Fold]]) -> Fold:
@@ -70,20 +70,9 @@ def of_windows(folds: Iterable[tuple[int, Fold]]) -> Fold:
 
 
 def _one_window(a: Fold, b: Fold) -> Fold:
-    both = a + b
-    winner = a if both.best == a.best else b
-    return Fold(
-        max(a.count, b.count),
-        both.first_us,
-        both.last_us,
-        both.start_us,
-        both.end_us,
-        both.severity,
-        both.score,
-        both.sensors,
-        both.best,
-        winner.uids,
-    )
+    """What two sensors found of one entity in one window: one finding, the higher-scoring one, that names both."""
+    winner = min(a, b, key=lambda f: (rank(f.best), f.uids))
+    return replace(a + b, count=max(a.count, b.count), uids=winner.uids)
 
 
 def canonical(value: Any) -> str:

@@ -3,101 +3,153 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from heapq import nsmallest
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..detect.evaluate import plain
 from ..detect.windows import floor_to
 from ..plugin import CONTEXT
 from .attack import attack
+from .columns import braced
+from .document import iso
 from .fold import UIDS, Fold, rank
-from .rules import RowRule
+from .rules import RowRule, RuleSet
 
 
 @dataclass(frozen=True)
 class RowHit:
-    """What a rule made of the rows of one entity and period in one batch."""
+    """What a rule made of the rows of one entity and period in one batch; `suppressed` rows are only counted."""
 
     rule: RowRule
     entity: dict[str, Any]
     period_us: int
     fold: Fold
+    suppressed: bool = False
 
 
-def evaluate_rows(rules: Iterable[RowRule], table: str, sensor: str, rows: pa.Table) -> list[RowHit]:
+def evaluate_rows(rules: RuleSet, table: str, sensor: str, rows: pa.Table) -> list[RowHit]:
     """The hits of all rules over the rows of a table; columns that the table lacks are null."""
-    hits = []
-    for rule in rules:
+    hits: list[RowHit] = []
+    for rule in rules.rows.values():
         if table in rule.tables:
-            mask = rule.where.mask(rows)
-            if mask is not None:
-                hits.extend(_hits(rule, sensor, rows.filter(mask)))
+            named = _named(rule, rows)
+            meant = named.filter(rule.where.mask(named))
+            covered = [s.mask(meant) for s in rules.suppressions(rule)] if meant.num_rows else []
+            if covered:
+                wanted = reduce(pc.or_, covered)
+                hits.extend(replace(h, suppressed=True) for h in _hits(rule, sensor, meant.filter(wanted)))
+                meant = meant.filter(pc.invert(wanted))
+            hits.extend(_hits(rule, sensor, meant))
     return hits
+
+
+def _named(rule: RowRule, rows: pa.Table) -> pa.Table:
+    """The rows with columns under the names that the document knows; where such a one is null, its own value stays."""
+    named = rows
+    for name, column in rule.context.items():
+        if column not in rows.column_names:
+            continue
+        values = rows[column]
+        at = named.schema.get_field_index(name)
+        if at < 0:
+            named = named.append_column(name, values)
+        elif column != name and values.type == named.schema.field(at).type:
+            named = named.set_column(at, name, pc.coalesce(values, named.column(at)))
+    return named
+
+
+@dataclass(frozen=True)
+class _Meant:
+    """The rows that a rule means, as lists by column, with what the rule makes of each."""
+
+    columns: Mapping[str, list[Any]]
+    first_us: list[int]
+    last_us: list[int]
+    uids: list[str | None]
+    severities: list[int]
+    scores: list[float]
 
 
 def _hits(rule: RowRule, sensor: str, rows: pa.Table) -> list[RowHit]:
     if not rows.num_rows:
         return []
-    held = [c for c in _columns(rule) if c in rows.column_names]
-    frame = pd.DataFrame({c: rows[c].to_pylist() for c in held}, dtype=object)
-    frame["first_us"] = rows["ts"].cast(pa.int64()).to_numpy()
-    frame["last_us"] = rows["end_ts"].cast(pa.int64()).to_numpy()
-    frame["uid"] = rows["uid"].to_pylist()
-    frame["period_us"] = frame["last_us"] // rule.period_us * rule.period_us
-    keys = [c for c in rule.entity if c in held]
+    meant = _meant(rule, rows)
+    keys = sorted(c for c in rule.entity if c in meant.columns)
+    periods = [floor_to(t, rule.period_us) for t in meant.last_us]
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for number, key in enumerate(zip(periods, *(meant.columns[c] for c in keys), strict=True)):
+        groups.setdefault(key, []).append(number)
+    absent = {c: None for c in rule.entity if c not in keys}
     hits = []
-    for _, group in frame.groupby([*keys, "period_us"], dropna=False, sort=True):
-        hits.append(_hit(rule, sensor, keys, group))
+    for (period_us, *values), numbers in groups.items():
+        entity = dict(sorted({**dict(zip(keys, values, strict=True)), **absent}.items()))
+        hits.append(RowHit(rule, entity, period_us, _fold(rule, sensor, meant, numbers)))
     return hits
 
 
-def _hit(rule: RowRule, sensor: str, keys: Sequence[str], group: pd.DataFrame) -> RowHit:
-    bests = [_best(rule, row) for row in group.to_dict("records")] if len(group) <= UIDS else _best_of_many(rule, group)
-    best = min(bests, key=rank)
-    first = group.sort_values(["first_us", "uid"]).head(UIDS)
-    uids = [(int(t), str(u)) for t, u in zip(first["first_us"], first["uid"], strict=True) if u]
-    fold = Fold(
-        count=len(group),
-        first_us=int(group["first_us"].min()),
-        last_us=int(group["last_us"].max()),
-        start_us=int(group["first_us"].min()),
-        end_us=int(group["last_us"].max()),
-        severity=best["severity"],
-        score=best["score"],
-        sensors=(sensor,),
-        best=best,
-        uids=tuple(uids),
+def _meant(rule: RowRule, rows: pa.Table) -> _Meant:
+    columns = {c: _values(rows[c]) for c in _columns(rule) if c in rows.column_names}
+    nothing = [None] * rows.num_rows
+    severities = [rule.severity.of(v) for v in columns.get(rule.severity.column, nothing)]
+    said = columns.get(rule.score_column, nothing)
+    return _Meant(
+        columns,
+        rows["ts"].cast(pa.int64()).to_pylist(),
+        rows["end_ts"].cast(pa.int64()).to_pylist(),
+        rows["uid"].to_pylist(),
+        severities,
+        [_score(rule, value, severity) for value, severity in zip(said, severities, strict=True)],
     )
-    head = group.iloc[0]
-    entity = {c: plain(head[c]) for c in keys} | {c: None for c in rule.entity if c not in keys}
-    return RowHit(rule, dict(sorted(entity.items())), floor_to(int(head["last_us"]), rule.period_us), fold)
 
 
-def _best_of_many(rule: RowRule, group: pd.DataFrame) -> list[dict[str, Any]]:
-    """Of many rows, those that can lead: the earliest among the worst."""
-    column = rule.severity.column
-    severities = group[column].map(rule.severity.of) if column in group else pd.Series(0, index=group.index)
-    worst = group[severities == severities.max()]
-    return [_best(rule, row) for row in worst[worst["first_us"] == worst["first_us"].min()].to_dict("records")]
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    """As JSON has them, times as texts."""
+    if pa.types.is_timestamp(column.type):
+        return [None if t is None else iso(t) for t in column.cast(pa.int64()).to_pylist()]
+    return [plain(v) for v in column.to_pylist()]
 
 
-def _best(rule: RowRule, row: dict[Any, Any]) -> dict[str, Any]:
-    values = {str(k): plain(v) for k, v in row.items()}
-    values |= {shown: value for shown, column in rule.context.items() if (value := values.get(column)) is not None}
-    severity = rule.severity.of(values.get(rule.severity.column) if rule.severity.column else None)
-    score = severity / 100
-    if rule.score_column and isinstance(values.get(rule.score_column), (int, float)):
-        score = min(max(values[rule.score_column] / rule.score_most, 0.0), 1.0)
-    techniques = values.get(rule.attack_column) if rule.attack_column else None
-    known = [t for t in techniques or () if attack().knows(t)]
+def _score(rule: RowRule, value: Any, severity: int) -> float:
+    """0.0-1.0: what the score's column says, else a hundredth of the severity."""
+    known = isinstance(value, (int, float))
+    return round(min(max(value / rule.score_most, 0.0), 1.0) if known else severity / 100, 6)
+
+
+def _fold(rule: RowRule, sensor: str, meant: _Meant, numbers: Sequence[int]) -> Fold:
+    """What these rows of one entity and period are together; the worst of them, then the earliest, speaks."""
+    first_us = min(meant.first_us[n] for n in numbers)
+    last_us = max(meant.last_us[n] for n in numbers)
+    leading = min((-meant.severities[n], -meant.scores[n], meant.first_us[n]) for n in numbers)
+    leaders = [n for n in numbers if (-meant.severities[n], -meant.scores[n], meant.first_us[n]) == leading]
+    seen = {(meant.first_us[n], uid) for n in numbers if (uid := meant.uids[n])}
+    return Fold(
+        count=len(numbers),
+        first_us=first_us,
+        last_us=last_us,
+        start_us=first_us,
+        end_us=last_us,
+        severity=max(meant.severities[n] for n in numbers),
+        score=max(meant.scores[n] for n in numbers),
+        sensors=(sensor,),
+        best=min((_best(rule, meant, n) for n in leaders), key=rank),
+        uids=tuple(nsmallest(UIDS, seen)),
+    )
+
+
+def _best(rule: RowRule, meant: _Meant, number: int) -> dict[str, Any]:
+    values = {column: held[number] for column, held in meant.columns.items()}
+    techniques = values.get(rule.attack_column) or ()
+    known = [t for t in ([techniques] if isinstance(techniques, str) else techniques) if attack().knows(t)]
     return {
-        "severity": severity,
-        "score": round(score, 6),
-        "time_us": int(row["first_us"]),
+        "severity": meant.severities[number],
+        "score": meant.scores[number],
+        "time_us": meant.first_us[number],
         "context": {c: values[c] for c in CONTEXT if values.get(c) is not None},
         "evidence": {c: values[c] for c in rule.evidence if values.get(c) is not None},
         "title": filled(rule.title, values),
@@ -107,8 +159,8 @@ def _best(rule: RowRule, row: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _columns(rule: RowRule) -> list[str]:
-    named = [name for text in (rule.title, rule.reason) for _, name, _, _ in string.Formatter().parse(text) if name]
-    columns = [*CONTEXT, *rule.entity, *rule.context.values(), *rule.evidence, *named]
+    named = [*braced(rule.title), *braced(rule.reason)]
+    columns = [*CONTEXT, *rule.entity, *rule.evidence, *named]
     columns += [rule.severity.column, rule.score_column, rule.attack_column]
     return list(dict.fromkeys(c for c in columns if c))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,10 @@ class Source:
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             mark = getattr(error, "problem_mark", None)
             where = f"{path}:{mark.line + 1}" if mark else str(path)
-            source.problems.append(ConfigError(f"not YAML: {getattr(error, 'problem', None) or error}", where=where))
+            what = " ".join(str(getattr(error, "problem", None) or error).split())
+            source.problems.append(ConfigError(f"not YAML: {what}", where=where))
         else:
-            source.data = source._build(node, ()) if node is not None else None
+            source.data = source._build(node, (), ()) if node is not None else None
         return source
 
     def where(self, *key: str | int) -> str:
@@ -58,6 +59,7 @@ class Source:
                 self.wrong(f"unknown key {name!r}{of}; known are {', '.join(allowed)}", *key, name)
 
     def text(self, name: str, *key: str | int, required: bool = False, default: str = "") -> str:
+        """A text, its runs of blanks as one."""
         value = self._at(key).get(name)
         if value is None:
             if required:
@@ -85,10 +87,10 @@ class Source:
         return value
 
     def number(self, name: str, *key: str | int, default: Any, least: float | None = None) -> Any:
-        value = self._at(key).get(name, default)
-        if value is default:
+        value = self._at(key).get(name)
+        if value is None:
             return default
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or (least is not None and value < least):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or (least is not None and not value >= least):
             self.wrong(f"{name}: {value!r} is not a number{f' from {least}' if least is not None else ''}", *key, name)
             return default
         return value
@@ -102,7 +104,7 @@ class Source:
 
     def day(self, name: str, *key: str | int) -> date | None:
         value = self._at(key).get(name)
-        if value is None or (isinstance(value, date)):
+        if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
             return value
         try:
             return date.fromisoformat(str(value))
@@ -129,30 +131,45 @@ class Source:
         return value
 
     def _at(self, key: Key) -> dict[str, Any]:
+        """The mapping at a place; an empty one where something else stands there."""
         here = self.data
         for part in key:
-            here = here[part]
+            inside = isinstance(here, dict) or (isinstance(here, list) and isinstance(part, int) and part < len(here))
+            here = (here.get(part) if isinstance(here, dict) else here[part]) if inside else None
         return here if isinstance(here, dict) else {}
 
-    def _build(self, node: yaml.Node, key: Key) -> Any:
+    def _build(self, node: yaml.Node, key: Key, within: tuple[int, ...]) -> Any:
         self.lines.setdefault(key, node.start_mark.line + 1)
+        if id(node) in within:
+            self.wrong("a value that holds itself", *key)
+            return None
+        within = (*within, id(node))
         if isinstance(node, yaml.MappingNode):
             built: dict[Any, Any] = {}
             for key_node, value_node in node.value:
-                name = _scalar(key_node)
+                name = self._scalar(key_node)
                 self.lines[(*key, name)] = key_node.start_mark.line + 1
                 if name in built:
                     self.wrong(f"{name!r} stands here twice; keep one", *key, name)
-                built[name] = self._build(value_node, (*key, name))
+                built[name] = self._build(value_node, (*key, name), within)
             return built
         if isinstance(node, yaml.SequenceNode):
-            return [self._build(item, (*key, number)) for number, item in enumerate(node.value)]
-        return _scalar(node)
+            return [self._build(item, (*key, number), within) for number, item in enumerate(node.value)]
+        return self._scalar(node)
 
-
-def _scalar(node: yaml.Node) -> Any:
-    loader = yaml.SafeLoader("")
-    try:
-        return loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
-    finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+    def _scalar(self, node: yaml.Node) -> Any:
+        """A single value in its type; what looks like a date and is none is the text that it is."""
+        where = f"{self.path}:{node.start_mark.line + 1}"
+        if not isinstance(node, yaml.ScalarNode):
+            self.problems.append(ConfigError("a key is a single word", where=where))
+            return "?"
+        loader = yaml.SafeLoader("")
+        try:
+            return loader.construct_object(node, deep=True)
+        except ValueError:
+            return node.value
+        except yaml.YAMLError as error:
+            self.problems.append(ConfigError(f"{node.value!r}: {getattr(error, 'problem', error)}", where=where))
+            return node.value
+        finally:
+            loader.dispose()

@@ -108,7 +108,7 @@ def _texts(data: bytes, separator: str, header: Header) -> list[pa.Array]:
             strings_can_be_null=True,
         ),
     )
-    return [column.combine_chunks() for column in table.columns]
+    return [c.chunk(0) if c.num_chunks == 1 else c.combine_chunks() for c in table.columns]  # combining copies
 
 
 class _Reader:

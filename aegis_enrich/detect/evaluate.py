@@ -43,6 +43,7 @@ class Evaluation:
     tuning: Any
     limits: Limits = field(default_factory=Limits)
     shards: int = 1
+    chunk_rows: int = CHUNK_ROWS
 
     def run(self) -> list[Finding]:
         """Its findings, in the order of entity; raises what DuckDB or the score raises."""
@@ -51,9 +52,10 @@ class Evaluation:
         parameters |= {f.name: getattr(self.tuning, f.name) for f in fields(self.tuning)}
         plugin = self.detector()
         found: list[Finding] = []
-        for features in _features(sql, parameters, self.views, self.detector.shard_key, self.shards, self.limits):
-            scored = plugin.score(features, self.tuning)
-            found.extend(findings(self.detector, self.sensor, self.window, scored))
+        for reader in _readers(sql, parameters, self.views, self.detector.shard_key, self.shards, self.limits):
+            for features in _chunks(reader, self.chunk_rows):
+                scored = plugin.score(features, self.tuning)
+                found.extend(findings(self.detector, self.sensor, self.window, scored))
         return sorted(found, key=lambda f: [str(f.entity[c]) for c in self.detector.entity])
 
 
@@ -76,6 +78,18 @@ class Derivation:
         return rows.cast(pa.schema([(c.name, TYPES[c.kind]) for c in self.table.columns]))
 
 
+def derived_schema(table: type[DerivedTable]) -> pa.Schema:
+    """A derived table as it lies in the lake: its columns, then `sensor` and `hour_us`."""
+    columns = [(c.name, TYPES[c.kind]) for c in table.columns]
+    return pa.schema([*columns, ("sensor", pa.string()), ("hour_us", pa.int64())])
+
+
+def stamped(rows: pa.Table, sensor: str, hour_us: int) -> pa.Table:
+    """What a `Derivation` gave, with the columns that the engine adds."""
+    named = rows.append_column("sensor", pa.repeat(pa.scalar(sensor, pa.string()), rows.num_rows))
+    return named.append_column("hour_us", pa.repeat(pa.scalar(hour_us, pa.int64()), rows.num_rows))
+
+
 def shards_for(rows: int, shard_key: str) -> int:
     """How many hash shards a query over so many rows is run in; 1 where the plugin names no key."""
     return max(1, -(-rows // SHARD_ROWS)) if shard_key else 1
@@ -92,16 +106,22 @@ def findings(detector: type[Detector], sensor: str, window: Window, scored: pd.D
             sensor=sensor,
             window_start_us=window.start_us,
             window_end_us=window.end_us,
-            entity={c: plain(row[c]) for c in detector.entity},
-            context={c: v for c in context if (v := plain(row[c])) is not None},
+            entity={c: _named(row[c]) for c in detector.entity},
+            context={c: v for c in context if (v := _named(row[c])) is not None},
             score=round(float(row["score"]), 6),
             first_us=int(row["first_us"]),
             last_us=last_us,
             period_us=last_us if period is None or pd.isna(period) else int(period),
             evidence=plain(row["evidence"]),
             reason=str(row["reason"]),
-            uids=tuple(plain(row["uids"]) or ())[:UIDS],
+            uids=tuple(uid for uid in plain(row["uids"]) or () if uid)[:UIDS],
         )
+
+
+def _named(value: Any) -> Any:
+    """A value of an entity or context; ports and times that pandas made floats, beside a null, are whole again."""
+    made = plain(value)
+    return int(made) if isinstance(made, float) and made.is_integer() else made
 
 
 def plain(value: Any) -> Any:
@@ -129,13 +149,10 @@ def connect(limits: Limits) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _features(
-    sql: str, parameters: Mapping[str, Any], views: Sequence[View], shard_key: str, shards: int, limits: Limits
-) -> Iterator[pd.DataFrame]:
-    for reader in _readers(sql, parameters, views, shard_key, shards, limits):
-        for batch in reader:
-            for start in range(0, batch.num_rows, CHUNK_ROWS):
-                yield batch.slice(start, CHUNK_ROWS).to_pandas()
+def _chunks(reader: pa.RecordBatchReader, rows: int) -> Iterator[pd.DataFrame]:
+    for batch in reader:
+        for start in range(0, batch.num_rows, rows):
+            yield batch.slice(start, rows).to_pandas()
 
 
 def _readers(

@@ -31,7 +31,7 @@ class Beside:
         self._submit()
 
     def collect(self, timeout_s: float = 0.0) -> bool:
-        """Commits the job's result if it is there; True where one was. A failure is tried again in smaller shards."""
+        """Commits the job's result if it is there; True where one was. A failure is tried again over new views."""
         if self._job is None or self._future is None:
             return False
         try:
@@ -47,7 +47,7 @@ class Beside:
         if isinstance(error, BrokenProcessPool):
             self._close_pool()
         if self._tries < TRIES:
-            self._job = job.in_smaller_shards()
+            self._job = job.again()
             self._submit()
             return False
         self._job = self._future = None
@@ -61,9 +61,16 @@ class Beside:
 
     def _submit(self) -> None:
         assert self._job is not None
+        try:
+            self._future = self._workers().submit(self._job.work.run)
+        except BrokenProcessPool:  # it was killed between two jobs
+            self._close_pool()
+            self._future = self._workers().submit(self._job.work.run)
+
+    def _workers(self) -> ProcessPoolExecutor:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
-        self._future = self._pool.submit(self._job.work.run)
+        return self._pool
 
     def _close_pool(self) -> None:
         if self._pool is not None:

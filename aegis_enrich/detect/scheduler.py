@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pyarrow as pa
 
-from ..plugin import HOUR_US, DerivedTable, Detector, Finding
-from ..store import Store
+from ..plugin import HOUR_US, MICROS, DerivedTable, Detector, Finding
+from ..store import DiskFull, Store
 from ..store.views import View
-from ..tables import TYPES
-from .evaluate import Derivation, Evaluation, Limits, shards_for
+from .evaluate import Derivation, Evaluation, Limits, derived_schema, shards_for, stamped
 from .watermark import Watermarks
 from .windows import Window, floor_to, sealed_end, with_rows
 
@@ -47,14 +46,16 @@ class Job:
     work: Evaluation | Derivation
     commit: Callable[[Any], None]
     failed: Callable[[Exception], None]
+    renewed: Callable[[int], Job]  # the same job over views made now, in so many shards
 
     @property
     def end_us(self) -> int:
         return self.work.window.end_us if isinstance(self.work, Evaluation) else self.work.hour_us + HOUR_US
 
-    def in_smaller_shards(self) -> Job:
+    def again(self) -> Job:
+        """The job for a further try: its files may have been merged meanwhile, or its shards have been too large."""
         key = self.work.detector.shard_key if isinstance(self.work, Evaluation) else self.work.table.shard_key
-        return replace(self, work=replace(self.work, shards=self.work.shards * 4)) if key else self
+        return self.renewed(self.work.shards * 4 if key else 1)
 
     def run_here(self) -> None:
         """Runs it in this process, with its further tries."""
@@ -63,9 +64,10 @@ class Job:
             try:
                 result = job.work.run()
             except Exception as error:  # noqa: BLE001  a detector is a plugin: what it raises is contained here
-                if not left:
+                if left:
+                    job = job.again()
+                else:
                     self.failed(error)
-                job = job.in_smaller_shards()
             else:
                 self.commit(result)
                 return
@@ -109,10 +111,12 @@ class Scheduler:
             return None
         unit, until = f"hour:{table.name}", sealed_end(watermark, 3600, self._lateness(table, sensor))
         mark = self.store.sealed(sensor, unit)
-        for hour in self.store.hours(table.reads, sensor):
-            if (mark is None or hour + HOUR_US > mark) and hour + HOUR_US <= until:
+        if mark is not None and until <= mark:
+            return None
+        for hour in self.store.hours(table.reads, sensor, after_us=mark):
+            if hour + HOUR_US <= until:
                 return self._hour_job(table, sensor, hour, unit)
-        self._seal(sensor, unit, mark, until)
+        self._seal(sensor, unit, until)
         return None
 
     def _due_window(self, watch: Watch, sensor: str, marks: Watermarks, now_s: float) -> Job | None:
@@ -122,9 +126,11 @@ class Scheduler:
         if until is None:
             return None
         mark = self.store.sealed(sensor, unit)
+        if mark is not None and until <= mark:
+            return None
         for window in self._windows(detector, sensor, mark, until):
             return self._window_job(watch, sensor, window, unit)
-        self._seal(sensor, unit, mark, until)
+        self._seal(sensor, unit, until)
         return None
 
     def _sealed_until(self, watch: Watch, sensor: str, marks: Watermarks, now_s: float) -> int | None:
@@ -140,11 +146,13 @@ class Scheduler:
             hours = self.store.sealed(sensor, f"hour:{name}")
             if hours is None:
                 return None
-            ends.append(floor_to(hours, detector.every_s * 1_000_000))
+            ends.append(floor_to(hours, detector.every_s * MICROS))
         return min(ends)
 
     def _windows(self, detector: type[Detector], sensor: str, mark: int | None, until: int | None) -> Iterator[Window]:
-        hours = set(self.store.hours((*detector.reads, *detector.derived), sensor))
+        longest = max(HOUR_US, detector.every_s * MICROS)  # a window's last `every` begins in the hours it lies in
+        after = None if mark is None else mark + HOUR_US - longest
+        hours = set(self.store.hours((*detector.reads, *detector.derived), sensor, after_us=after))
         for name in detector.derived:
             hours.update(int(t["hour_us"][0].as_py()) for t in self._temporary.get((sensor, name), ()))
         return with_rows(sorted(hours), detector.window_s, detector.every_s, after_us=mark, until_us=until)
@@ -155,42 +163,45 @@ class Scheduler:
         for sensor in sensors:
             for table in self.tables.values():
                 mark = self.store.sealed(sensor, f"hour:{table.name}")
-                for hour in self.store.hours(table.reads, sensor):
-                    if mark is None or hour + HOUR_US > mark:
-                        yield self._hour_job(table, sensor, hour, None)
+                for hour in self.store.hours(table.reads, sensor, after_us=mark):
+                    yield self._hour_job(table, sensor, hour, None)
             for watch in self.watches.values():
                 mark = self.store.sealed(sensor, f"detector:{watch.detector.name}")
                 for window in list(self._windows(watch.detector, sensor, mark, None)):
                     yield self._window_job(watch, sensor, window, None)
         self._temporary = {}
 
-    def _hour_job(self, table: type[DerivedTable], sensor: str, hour: int, unit: str | None) -> Job:
+    def _hour_job(self, table: type[DerivedTable], sensor: str, hour: int, unit: str | None, shards: int = 0) -> Job:
         views = tuple(self._view(name, sensor, hour, hour + HOUR_US) for name in table.reads)
-        shards = shards_for(sum(v.rows for v in views), table.shard_key)
+        shards = shards or shards_for(sum(v.rows for v in views), table.shard_key)
 
         def commit(rows: pa.Table) -> None:
-            stamped = rows.append_column("sensor", pa.repeat(pa.scalar(sensor, pa.string()), rows.num_rows))
-            stamped = stamped.append_column("hour_us", pa.repeat(pa.scalar(hour, pa.int64()), rows.num_rows))
+            whole = stamped(rows, sensor, hour)
+            self._forget_failure(sensor, table.name, hour + HOUR_US)
             if unit is not None:
-                self.store.commit_derived(table.name, sensor, hour, stamped, unit)
-            elif stamped.num_rows:
-                self._temporary.setdefault((sensor, table.name), []).append(stamped)
+                self.store.commit_derived(table.name, sensor, hour, whole, unit)
+            elif whole.num_rows:
+                self._temporary.setdefault((sensor, table.name), []).append(whole)
 
         def failed(error: Exception) -> None:
             self._note_failure(sensor, table.name, Window(hour, hour + HOUR_US), unit, error)
 
-        return Job(Derivation(table, sensor, hour, views, self.limits, shards), commit, failed)
+        def renewed(shards: int) -> Job:
+            return self._hour_job(table, sensor, hour, unit, shards)
 
-    def _window_job(self, watch: Watch, sensor: str, window: Window, unit: str | None) -> Job:
+        return Job(Derivation(table, sensor, hour, views, self.limits, shards), commit, failed, renewed)
+
+    def _window_job(self, watch: Watch, sensor: str, window: Window, unit: str | None, shards: int = 0) -> Job:
         detector = watch.detector
-        start = window.start_us - detector.lookback_s * 1_000_000
+        start = window.start_us - detector.lookback_s * MICROS
         views = tuple(
             [self._view(name, sensor, start, window.end_us) for name in detector.reads]
             + [self._view(name, sensor, start, window.end_us, derived=True) for name in detector.derived]
         )
-        shards = shards_for(sum(v.rows for v in views), detector.shard_key)
+        shards = shards or shards_for(sum(v.rows for v in views), detector.shard_key)
 
         def commit(found: Sequence[Finding]) -> None:
+            self._forget_failure(sensor, detector.name, window.end_us)
             with self.store.transaction() as tx:
                 self.decide(tx, detector.name, sensor, window, found)
                 if unit is not None:
@@ -199,40 +210,47 @@ class Scheduler:
         def failed(error: Exception) -> None:
             self._note_failure(sensor, detector.name, window, unit, error)
 
-        return Job(Evaluation(detector, sensor, window, views, watch.tuning, self.limits, shards), commit, failed)
+        def renewed(shards: int) -> Job:
+            return self._window_job(watch, sensor, window, unit, shards)
+
+        evaluation = Evaluation(detector, sensor, window, views, watch.tuning, self.limits, shards)
+        return Job(evaluation, commit, failed, renewed)
 
     def _view(self, name: str, sensor: str, start_us: int, end_us: int, *, derived: bool = False) -> View:
         if derived:
-            return self.store.derived_view(
-                name, sensor, start_us, end_us, self._derived_schema(name), self._temporary.get((sensor, name), ())
-            )
+            schema, temporary = derived_schema(self.tables[name]), self._temporary.get((sensor, name), ())
+            return self.store.derived_view(name, sensor, start_us, end_us, schema, temporary)
         return self.store.view(name, sensor, start_us, end_us, self.schema(name))
-
-    def _derived_schema(self, name: str) -> pa.Schema:
-        columns = [(c.name, TYPES[c.kind]) for c in self.tables[name].columns]
-        return pa.schema([*columns, ("sensor", pa.string()), ("hour_us", pa.int64())])
 
     def _lateness(self, plugin: type[Detector] | type[DerivedTable], sensor: str) -> int:
         filled_by_suricata = any(self.store.shown_source(t, sensor) == "suricata" for t in plugin.reads)
         return plugin.lateness_suricata_s if filled_by_suricata else plugin.lateness_s
 
-    def _seal(self, sensor: str, unit: str, mark: int | None, until: int) -> None:
-        if mark is None or until > mark:
-            with self.store.transaction() as tx:
-                self._mark(tx, sensor, unit, until)
+    def _seal(self, sensor: str, unit: str, until: int) -> None:
+        with self.store.transaction() as tx:
+            self._mark(tx, sensor, unit, until)
 
     def _mark(self, tx: sqlite3.Connection, sensor: str, unit: str, until: int) -> None:
         self.store.seal(tx, sensor, unit, until)
         self.sealed(tx, unit)
 
     def _note_failure(self, sensor: str, name: str, window: Window, unit: str | None, error: Exception) -> None:
+        if isinstance(error, DiskFull) or "no space left" in str(error).lower():  # a spill: the window is due again
+            raise DiskFull("no space left on the disk for an evaluation; make room", where=str(self.store.root))
         log.error(
             "%s: the window that ends at %d s could not be evaluated and is passed over: %s",
             name,
-            window.end_us // 1_000_000,
+            window.end_us // MICROS,
             error,
         )
         with self.store.transaction() as tx:
             self.store.note_failed_window(tx, sensor, name, window.start_us, window.end_us, str(error))
             if unit is not None:
                 self._mark(tx, sensor, unit, window.end_us)
+
+    def _forget_failure(self, sensor: str, name: str, end_us: int) -> None:
+        """A window that failed while it was open, and is evaluated now that there are more rows, has failed no more."""
+        this = (sensor, name, end_us)
+        if self.store.query("SELECT 1 FROM windows_failed WHERE sensor = ? AND detector = ? AND end_us = ?", this):
+            with self.store.transaction() as tx:
+                tx.execute("DELETE FROM windows_failed WHERE sensor = ? AND detector = ? AND end_us = ?", this)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..config import Config, size_bytes
+from ..decide.decider import SUPPRESSED
 from ..errors import AegisError
 from ..plugin import MICROS
 from ..store import Store
@@ -15,6 +16,16 @@ from ..store.lock import holder
 from .check import Check
 
 AREA = "state"
+
+LOSSES = {
+    "lost_bytes": "{of}{n:,} bytes of logs were gone before they were read; keep archives longer, or watch more often",
+    "future_rows": "clock skew: {of}{n:,} rows came from more than an hour ahead of this machine's clock; set the time"
+    " of both (NTP)",
+    "retention_lost_windows": "{of}{n:,} windows lost rows to retention.max_size before they were evaluated; raise it",
+    "retention_undelivered_rows": "{of}{n:,} log rows went before they were indexed; raise retention.max_size, or mend"
+    " the index sooner",
+    "refused": "{of}{n:,} documents were refused by a sink; the dead letters say why",
+}
 
 
 def disk(config: Config) -> Iterator[Check]:
@@ -62,19 +73,13 @@ def _running(folder: Path, store: Store, now_us: int) -> Iterator[Check]:
 
 
 def _lost(store: Store) -> Iterator[Check]:
-    counters = store.counters()
-    for (name, sensor), value in sorted(counters.items()):
-        if name == "lost_bytes" and value:
-            what = f"{sensor}: {value:,} bytes of logs were gone before they were read"
-            yield Check(AREA, "problem", f"{what}; keep archives longer, or watch more often")
-        elif name == "future_rows" and value:
-            what = f"{sensor}: {value:,} rows came from more than an hour ahead of this machine's clock"
-            yield Check(AREA, "problem", f"clock skew: {what}; set the time of both (NTP)")
-        elif name == "retention_lost_windows" and value:
-            what = f"{sensor}: {value:,} windows lost rows to retention.max_size before they were evaluated"
-            yield Check(AREA, "problem", f"{what}; raise it")
-        elif name == "suppressed" and value:
-            yield Check(AREA, "note", f"{sensor}: {value:,} findings were suppressed by rules")
+    for (name, sensor), value in sorted(store.counters().items()):
+        of = f"{sensor}: " if sensor else ""
+        if value and name in LOSSES:
+            yield Check(AREA, "problem", LOSSES[name].format(of=of, n=value))
+        elif value and name.startswith(SUPPRESSED):
+            rule = name.removeprefix(SUPPRESSED)
+            yield Check(AREA, "note", f"{of}{value:,} findings or rows of {rule} were suppressed")
     for origin, number, reason in store.query(
         "SELECT origin, count(*), min(reason) FROM dead_letters GROUP BY origin ORDER BY count(*) DESC, origin LIMIT 10"
     ):

@@ -28,15 +28,19 @@ from ..errors import AegisError, ConfigError
 from ..follow import Follower
 from ..plugin import HOUR_US, Sink
 from ..registry import Registry
-from ..store import DiskFull, Store
+from ..store import DiskFull, Holds, Store, Upkeep
 from ..store.state import add
 from .intake import Intake, stream_of
+from .upkeep import UpkeepBeside, holds
 
 log = logging.getLogger(__name__)
 
 RULES_S = 5.0
 ROW_LATENESS_S = 660  # of the slowest rows that a row rule may read
 IDLE_S = 0.5
+BUSY_S = 0.02  # while an evaluation runs: its result is committed, and the next begins, soon
+FULL_S = 5.0  # between two tries to commit while the disk is full
+TOLD_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,8 @@ class Engine:
         self.min_free = size_bytes(config.retention.min_free)
         self.stopping = threading.Event()
         self.beside = Beside()
-        self._dry = False
+        self.upkeep = UpkeepBeside(Upkeep(store, config.retention, self.min_free))
+        self._full = self._dry = False  # the last commit found no room; there is no room to read more
         self._lost = 0  # of follower.lost, how many are counted
         self._due_s: dict[str, float] = {}
         self._rules_stamp = _stamp(config.rules_dir)
@@ -130,15 +135,15 @@ class Engine:
         try:
             while not self.stopping.is_set() and (until_s is None or time.monotonic() < until_s):
                 read = self._room() and self.intake.read()
-                self._commit()
-                self._detect()
-                self._keep_house()
+                self._go_on()
+                self._keep_up()
                 self.progress("follow", self.intake)
                 if not read:
-                    self.follower.wait(IDLE_S)
+                    self.follower.wait(BUSY_S if self.beside.busy else IDLE_S)
         finally:
             self.stopping.set()
             self.beside.close()
+            self.upkeep.close()
             self._last_flush()
 
     def _read_all(self) -> None:
@@ -146,20 +151,37 @@ class Engine:
             self.progress("read", self.intake)
             self.intake.flush_due()
 
-    def _commit(self) -> None:
-        self._dry = not self.intake.try_flush()
+    def _go_on(self) -> None:
+        """Commits, detects and keeps house; a full disk is waited out, and tried again every few seconds."""
+        if self._full and not self._every("try again", FULL_S):
+            return
+        try:
+            self.intake.flush_due()
+            self._detect()
+            self._keep_house()
+            self._full = False
+        except DiskFull as error:
+            self._full = True
+            if self._every("told full", TOLD_S):
+                log.warning("%s; nothing is lost, what was read waits", error)
 
     def _room(self) -> bool:
-        """Whether there is room to read more; said once when there is none, and once when there is again."""
-        dry = self._dry or self.store.free_bytes() < self.min_free
-        if dry and self._every("told dry", 60):
+        """Whether there is room to read more; said when there is none, and once when there is again."""
+        dry = self._full or self.store.free_bytes() < self.min_free
+        if dry and self._every("told dry", TOLD_S):
             log.warning("%s: less than %d MB are free; reading waits", self.store.root, self.min_free // 10**6)
+        elif self._dry and not dry:
+            log.warning("%s: there is room again; reading goes on", self.store.root)
+        self._dry = dry
         return not dry
 
     def _detect(self) -> None:
+        """Commits what was evaluated and begins what is due; after one evaluation it looks for the next at once."""
         if self.beside.busy:
-            self.beside.collect()
-        elif self._every("due", 0.2) and (job := self.scheduler.due(self.marks, now_s=time.monotonic())):
+            if not self.beside.collect():
+                return
+            self._due_s.pop("due", None)
+        if self._every("due", 0.2) and (job := self.scheduler.due(self.marks, now_s=time.monotonic())):
             self.beside.start(job)
 
     def _keep_house(self) -> None:
@@ -170,6 +192,18 @@ class Engine:
         if self._every("refresh", RULES_S):
             self.parts.enrichment.refresh()
             self._reload_rules()
+
+    def _keep_up(self) -> None:
+        """Lets the state's upkeep go on beside, on a full disk too: it may make room."""
+        if self._every("upkeep", 1.0):
+            self.upkeep.go_on(self._holds, now_us=wall_us())
+
+    def tidy(self) -> None:
+        """Does the whole upkeep of the state here, once there is nothing else to do; a full disk leaves it undone."""
+        self.upkeep.run_here(self._holds, wall_us, until=self.stopping.is_set)
+
+    def _holds(self) -> Holds:
+        return holds(self.store, self.delivery, self.scheduler, self.marks.sensors())
 
     def _note_lost(self) -> None:
         """Counts what was written and can no longer be read, and says it."""
@@ -207,7 +241,9 @@ class Engine:
             self.decider.close(tx, name, mark)
 
     def _late(self, tx: sqlite3.Connection, sensor: str, table: str, rows: pa.Table) -> int:
-        """Counts, per detector and hour, the rows that it counts and that lie in a window which is sealed."""
+        """Counts, per detector and hour, the rows that it is shown and counts and that lie in a sealed window."""
+        if self.store.shown_source(table, sensor) == "zeek":
+            rows = rows.filter(pc.equal(rows["source"], "zeek"))
         ends = rows["end_ts"].cast(pa.int64())
         late = 0
         for name, watch in self.scheduler.watches.items():
@@ -223,7 +259,7 @@ class Engine:
             mask = pc.less(ends, max(marks))
             if counted := _counted(watch.detector.counts.get(table, ()), rows):
                 mask = pc.and_(mask, counted)
-            hours = pc.value_counts(pc.divide(ends.filter(mask), HOUR_US))
+            hours = pc.value_counts(pc.floor(pc.divide(ends.filter(mask).cast(pa.float64()), HOUR_US)).cast(pa.int64()))
             for entry in hours.to_pylist():
                 tx.execute(
                     "INSERT INTO late_windows VALUES (?, ?, ?, ?)"

@@ -8,38 +8,29 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..decide.row_rules import RowHit
-from ..decode import BadLine, decode
-from ..detect.watermark import Watermarks
+from ..decode import decode
+from ..detect.watermark import ANY, Watermarks
 from ..enrich import Enrichment
-from ..follow import Follower, LogFile, LogState
+from ..follow import Follower, LogFile
 from ..plugin import HOUR_US
-from ..store import DeadLetter, DiskFull, LogProgress, Rows, Store
+from ..store import Segment, Store
+from ..store.state import add
 from ..tables import TABLES
+from .writer import Flush, Waiting, Writer
 
 log = logging.getLogger(__name__)
 
-READ_BYTES = 16 * 2**20
+READ_BYTES = 4 * 2**20
+BESIDE_ROWS = 16_384  # a flush of fewer is written at once: beside the reading it would only be committed later
 FUTURE_US = HOUR_US  # a row further ahead of the wall clock than this never moves the watermark
 
 RowRules = Callable[[str, str, pa.Table], Sequence[RowHit]]
-
-
-@dataclass
-class Waiting:
-    """What was read of one log since its last commit."""
-
-    state: LogState
-    since_s: float
-    tables: dict[str, list[pa.Table]] = field(default_factory=dict)
-    bad: list[BadLine] = field(default_factory=list)
-    hits: list[RowHit] = field(default_factory=list)
-    reached: dict[str, int] = field(default_factory=dict)  # table -> greatest end_ts in µs
-    rows: int = 0
 
 
 @dataclass
@@ -80,11 +71,15 @@ class Intake:
         self.counts = Counts()
         self._waiting: dict[LogFile, Waiting] = {}
         self._finished: list[LogFile] = []
+        self._writer = Writer(store.write)
+        self._idle = False  # nothing was there to read when last asked
+        self._failed = False  # the last flush could not be committed
 
     def read(self, limit: int = READ_BYTES) -> bool:
         """Reads on in the log that is furthest behind; False where none has anything to read."""
         pending = self.follower.pending()
         self._note_unread(pending)
+        self._idle = not pending
         if not pending:
             return False
         file = min(enumerate(pending), key=lambda p: (self._reach(p[1]), p[0]))[1]
@@ -116,62 +111,77 @@ class Intake:
         return sum(w.rows for w in self._waiting.values())
 
     def flush_due(self) -> bool:
-        """Commits what has waited long enough, or everything where too many rows wait; True where it did."""
+        """Commits what has waited long enough, or everything where too many rows wait; True where it did.
+
+        While there is more to read, the segments of a large flush are written beside it and committed by a later call.
+        """
+        if self._writer.ready or self._idle:
+            self._settle()
         now = self.clock()
-        due = [f for f, w in self._waiting.items() if w.hits or now - w.since_s >= self._patience(w)]
+        due = [f for f, w in self._waiting.items() if w.urgent or now - w.since_s >= self._patience(w)]
         if self.waiting_rows >= self.limit_rows:
             due = list(self._waiting)
-        if due:
+        beside = not self._idle and not self._failed and sum(self._waiting[f].rows for f in due) >= BESIDE_ROWS
+        if beside:
+            self._settle()
+            self._writer.begin(self._chosen(due))
+        elif due:
             self.flush(due)
         return bool(due)
 
     def flush(self, files: Sequence[LogFile] | None = None) -> None:
         """Commits the rows of these logs (of all) with their positions; raises DiskFull and keeps them if it cannot."""
-        chosen = {f: self._waiting[f] for f in (self._waiting if files is None else files)}
+        self._settle()
+        flush = self._chosen(list(self._waiting) if files is None else files)
+        if flush.logs or flush.done:
+            self._commit(flush, lambda: self._writer.now(flush))
+
+    def _chosen(self, files: Sequence[LogFile]) -> Flush:
+        """What waits of these logs, taken out, and the logs that are read to their ends with nothing waiting."""
+        logs = {f: self._waiting.pop(f) for f in files}
         self._finished += self.follower.finished()
-        done = [f for f in self._finished if f in chosen or f not in self._waiting]
-        if not chosen and not done:
-            return
-        groups: dict[tuple[str, str], list[pa.Table]] = {}
-        for file, waiting in chosen.items():
-            for table, parts in waiting.tables.items():
-                groups.setdefault((table, file.sensor), []).extend(parts)
-        rows = [Rows(table, sensor, part) for (table, sensor), parts in groups.items() for part in _by_source(parts)]
+        return Flush(logs, [f for f in self._finished if f not in self._waiting])
+
+    def _settle(self) -> None:
+        """Waits for the segments that are being written, and commits them; raises DiskFull as `flush` does."""
+        begun = self._writer.take()
+        if begun is not None:
+            self._commit(*begun)
+
+    def _commit(self, flush: Flush, written: Callable[[], Sequence[Segment]]) -> None:
+        """Names the segments in the manifest with all that becomes true with them; where it cannot, all waits again."""
         late: Counter[str] = Counter()
 
         def within(tx: sqlite3.Connection) -> None:
-            self.apply_rows(tx, [hit for w in chosen.values() for hit in w.hits])
-            late.clear()
-            for (table, sensor), parts in groups.items():
+            self.apply_rows(tx, flush.hits)
+            for file, waiting in flush.logs.items():
+                add(tx, "future_rows", file.sensor, waiting.future)
+            for (table, sensor), parts in flush.tables().items():
                 for part in parts:
                     late[table] += self.late(tx, sensor, table, part)
 
-        self.store.flush(
-            rows,
-            [
-                *(LogProgress(w.state, dict(w.reached), w.rows, len(w.bad)) for w in chosen.values()),
-                *(LogProgress(f.state, {}, 0, 0) for f in done),
-            ],
-            [DeadLetter(w.state.path, b.offset, b.line, b.reason) for w in chosen.values() for b in w.bad],
-            within=within,
-        )
-        self._finished = [f for f in self._finished if f not in done]
+        try:
+            self.store.commit(written(), flush.progress(), flush.dead_letters(), within=within)
+        except BaseException:
+            self._take_back(flush)
+            raise
+        self._failed = False
+        self._finished = [f for f in self._finished if f not in flush.done]
         self.counts.late.update(late)
         now = self.clock()
-        for file, waiting in chosen.items():
-            del self._waiting[file]
+        for file, waiting in flush.logs.items():
+            self.marks.begin(file.sensor, stream_of(file.name, file.node))
             for table, reached_us in waiting.reached.items():
                 self.marks.advance(file.sensor, table, stream_of(file.name, file.node), reached_us, now_s=now)
         self._note_unread(self.follower.pending())
 
-    def try_flush(self) -> bool:
-        """`flush_due`, with a full disk told once and waited out: False while nothing can be written."""
-        try:
-            self.flush_due()
-        except DiskFull as error:
-            log.warning("%s; reading stops until there is room", error)
-            return False
-        return True
+    def _take_back(self, flush: Flush) -> None:
+        """What could not be committed waits again, before what was read since; until it is, no flush runs beside."""
+        self._failed = True
+        for file, waiting in flush.logs.items():
+            if file in self._waiting:
+                waiting.follow(self._waiting[file])
+        self._waiting = {**self._waiting, **flush.logs}
 
     def _patience(self, waiting: Waiting) -> float:
         return self.seconds if waiting.rows >= self.small_rows else max(self.seconds, self.small_seconds)
@@ -181,35 +191,28 @@ class Intake:
         ends = rows["end_ts"].cast(pa.int64())
         if self.wall_us is not None:
             near = pc.less_equal(ends, self.wall_us() + FUTURE_US)
-            self.counts.future += rows.num_rows - (pc.sum(near).as_py() or 0)
+            ahead = rows.num_rows - (pc.sum(near).as_py() or 0)
+            waiting.future += ahead
+            self.counts.future += ahead
             ends = ends.filter(near)
         most = pc.max(ends).as_py()
         if most is not None:
-            waiting.reached[table] = max(most, waiting.reached.get(table, most))
+            waiting.reach(table, most)
 
     def _reach(self, file: LogFile) -> int:
         """How far this log has been read, for the choice of the next; a log that is new comes first."""
-        waiting = self._waiting.get(file)
+        read = [w.reached.values() for w in (self._waiting.get(file), self._writer.logs.get(file)) if w]
         committed = self.marks.reach(file.sensor, stream_of(file.name, file.node))
-        return max([*(waiting.reached.values() if waiting else ()), -(2**62) if committed is None else committed])
+        return max([*chain(*read), -(2**62) if committed is None else committed])
 
     def _note_unread(self, pending: Sequence[LogFile]) -> None:
         for file in pending:
-            if file.name in TABLES:  # so that it holds the watermark before its first row
-                self.marks.stream(file.sensor, file.name, stream_of(file.name, file.node), now_s=self.clock())
-        unread = {(f.sensor, stream_of(f.name, f.node)) for f in (*pending, *self._waiting)}
+            table = file.name if file.name in TABLES else ANY  # so that it holds the watermark before its first row
+            self.marks.stream(file.sensor, table, stream_of(file.name, file.node), now_s=self.clock())
+        unread = {(f.sensor, stream_of(f.name, f.node)) for f in (*pending, *self._waiting, *self._writer.logs)}
         self.marks.set_unread(unread)
 
 
 def stream_of(name: str, node: str) -> str:
     """What tells one log of a sensor from another for the watermark: its name and the node that writes it."""
     return f"{name}-{node}" if node else name
-
-
-def _by_source(parts: Sequence[pa.Table]) -> list[pa.Table]:
-    """One table a source (Zeek, Suricata)."""
-    whole = pa.concat_tables(parts)
-    sources = pc.unique(whole["source"]).to_pylist()
-    if len(sources) <= 1:
-        return [whole] if whole.num_rows else []
-    return [whole.filter(pc.equal(whole["source"], s)) for s in sorted(sources)]

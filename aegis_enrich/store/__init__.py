@@ -1,6 +1,22 @@
 """Rows in the lake, everything else in state.db, and both true together."""
 
-from .lake import Crash, DiskFull, Lake, Rows, Segment
-from .state import DeadLetter, LogProgress, Store
+from .database import Schema
+from .lake import Crash, DiskFull, Lake, Rows, Segment, rows_from
+from .maintain import Holds, Upkeep
+from .state import DeadLetter, LogProgress, Part, Store
 
-__all__ = ["Crash", "DeadLetter", "DiskFull", "Lake", "LogProgress", "Rows", "Segment", "Store"]
+__all__ = [
+    "Crash",
+    "DeadLetter",
+    "DiskFull",
+    "Holds",
+    "Lake",
+    "LogProgress",
+    "Part",
+    "Rows",
+    "Schema",
+    "Segment",
+    "Store",
+    "Upkeep",
+    "rows_from",
+]

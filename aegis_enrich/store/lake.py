@@ -6,11 +6,12 @@ import errno
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,10 @@ TEMPORARY = ".tmp"
 ROW_GROUP = 131_072
 
 Crash = Callable[[str], None]  # called at named points, so that tests can end the process there
+
+
+def no_crash(point: str) -> None:
+    """What is called where nobody tests crashes."""
 
 
 class DiskFull(StateError):
@@ -42,7 +47,10 @@ class Rows:
 
 @dataclass(frozen=True)
 class Segment:
-    """One file of the lake. `min_us`, `max_us`: least and greatest `end_ts`; of a derived table its hour."""
+    """One file of the lake. `min_us`, `max_us`: least and greatest `end_ts`; of a derived table its hour.
+
+    `number`: its place in the order of commits, 0 before the commit.
+    """
 
     id: str
     table: str
@@ -55,12 +63,13 @@ class Segment:
     max_us: int
     hours: tuple[int, ...]
     derived: bool = False
+    number: int = 0
 
 
 class Lake:
     """Writes segments below `root/lake/<table>/<date>/`; what the manifest does not name does not exist."""
 
-    def __init__(self, root: Path, *, crash: Crash = lambda point: None) -> None:
+    def __init__(self, root: Path, *, crash: Crash = no_crash) -> None:
         self.root = root
         self.folder = root / "lake"
         self.crash = crash
@@ -83,7 +92,7 @@ class Lake:
                 segments.append(segment)
                 self.crash("segment renamed")
             for folder in sorted(folders):
-                _sync_folder(folder)
+                sync_folder(folder)
         except BaseException as error:
             for job in jobs:
                 job.cancel()
@@ -101,17 +110,14 @@ class Lake:
             folders.add(folder)
         folders.add(path.parent)
         temporary = path.with_suffix(TEMPORARY)
-        pq.write_table(
-            group.rows,
-            temporary,
-            compression="zstd",
-            compression_level=1,
-            row_group_size=ROW_GROUP,
-            write_statistics=["end_ts"] if group.hour_us is None else True,
-            store_schema=True,
-        )
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        try:
+            pq.write_table(
+                group.rows, temporary, row_group_size=ROW_GROUP, **parquet_options(group.hour_us is not None)
+            )
+            sync_file(temporary)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
         if group.hour_us is None:
             ends = _ends(group.rows)
             hours = tuple(int(h) for h in np.unique(ends // HOUR_US) * HOUR_US)
@@ -145,13 +151,33 @@ class Lake:
                 path.unlink(missing_ok=True)
 
     def sweep(self, known: set[str]) -> int:
-        """Removes files that the manifest does not name (those of a process that died); how many they were."""
+        """Removes files that the manifest does not name (those of a process that died); how many they were.
+
+        Empty folders go too. Only before the first write, which may be making them.
+        """
         swept = 0
         for path in self.folder.glob("*/*/*"):
             if path.suffix == TEMPORARY or (path.suffix == ".parquet" and path.stem not in known):
                 path.unlink(missing_ok=True)
                 swept += 1
+        for folder in self.folder.glob("*/*"):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
         return swept
+
+
+def rows_from(path: Path, first_row: int, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    """The rows of a segment from this one on, without reading the row groups before it."""
+    with pq.ParquetFile(path) as file:
+        groups = range(file.num_row_groups)
+        skip = first_row
+        while groups and skip >= file.metadata.row_group(groups[0]).num_rows:
+            skip -= file.metadata.row_group(groups[0]).num_rows
+            groups = groups[1:]
+        for batch in file.iter_batches(batch_rows, row_groups=list(groups)):
+            if skip < batch.num_rows:
+                yield batch.slice(skip)
+            skip = max(0, skip - batch.num_rows)
 
 
 def disk_error(error: OSError, where: Path) -> StateError:
@@ -193,7 +219,22 @@ def _make(folder: Path, root: Path) -> list[Path]:
     return changed
 
 
-def _sync_folder(folder: Path) -> None:
+def parquet_options(derived: bool) -> dict[str, Any]:
+    """How a segment is written; of a log's columns only `end_ts` decides what is read, so only it has statistics."""
+    return {
+        "compression": "zstd",
+        "compression_level": 1,
+        "write_statistics": True if derived else ["end_ts"],
+        "store_schema": True,
+    }
+
+
+def sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

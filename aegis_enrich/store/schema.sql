@@ -38,11 +38,26 @@ CREATE TABLE segments (
     max_us        INTEGER NOT NULL,
     hours         TEXT NOT NULL,            -- JSON: starts of the hours that hold rows
     derived       INTEGER NOT NULL DEFAULT 0,
-    committed     INTEGER NOT NULL,         -- rises with every commit: cursors of log rows follow it
-    tombstone_us  INTEGER                   -- wall clock at which a merged segment replaced it
+    committed     INTEGER NOT NULL,         -- its own number, rising: cursors of log rows follow it; a merged one has
+                                            -- the greatest of its parts
+    tombstone_us  INTEGER                   -- wall clock at which a merged one replaced it or retention took it
 );
-CREATE INDEX segments_by_table ON segments (tbl, sensor, min_us) WHERE tombstone_us IS NULL;
-CREATE INDEX segments_by_commit ON segments (committed);
+CREATE INDEX segments_by_table ON segments (tbl, sensor, max_us, source) WHERE tombstone_us IS NULL;
+CREATE INDEX segments_by_commit ON segments (tbl, committed) WHERE tombstone_us IS NULL;
+CREATE INDEX segments_replaced ON segments (tombstone_us) WHERE tombstone_us IS NOT NULL;
+
+-- Where the rows of a replaced segment lie now, as long as a cursor of log rows has not passed them: log rows keep the
+-- ids and the order that they had.
+CREATE TABLE parts (
+    segment_id TEXT PRIMARY KEY,            -- the replaced one
+    tbl        TEXT NOT NULL,
+    committed  INTEGER NOT NULL,
+    rows       INTEGER NOT NULL,
+    holder     TEXT NOT NULL REFERENCES segments (segment_id) ON DELETE CASCADE,
+    first_row  INTEGER NOT NULL             -- in the holder
+) WITHOUT ROWID;
+CREATE INDEX parts_by_commit ON parts (tbl, committed);
+CREATE INDEX parts_by_holder ON parts (holder);
 
 -- How far each unit of a sensor is evaluated: detector:<name>, hour:<derived table>, rule:<row rule>.
 CREATE TABLE sealed (
@@ -97,8 +112,10 @@ CREATE TABLE outbox (
     kind     TEXT NOT NULL,                 -- alert, incident
     id       TEXT NOT NULL,
     revision INTEGER NOT NULL,
+    queued_us INTEGER NOT NULL DEFAULT (strftime('%s', 'now') * 1000000),  -- wall clock
     body     TEXT NOT NULL
 );
+CREATE INDEX outbox_by_id ON outbox (kind, id, seq, queued_us);
 
 CREATE TABLE cursors (sink TEXT PRIMARY KEY, position INTEGER NOT NULL, detail TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
 

@@ -1,16 +1,14 @@
-"""The state: SQLite in WAL mode, written by one process and read by any; a flush is one transaction."""
+"""The state folder: what was read, which segments exist, what was found; a flush is one transaction."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +17,21 @@ import pyarrow as pa
 from ..errors import StateError
 from ..follow import LogState
 from ..plugin import HOUR_US
-from .lake import Crash, DiskFull, Lake, Rows, Segment, hours_json
+from .database import SCHEMA, Database, Schema
+from .lake import Crash, Lake, Rows, Segment, hours_json, no_crash
 from .lock import Lock
 from .views import View
 
-SCHEMA_VERSION = 1
-# What takes a state of version N to N + 1, by N.
-MIGRATIONS: Mapping[int, str] = {}
-
 BODY_BYTES = 4096
 _LOG_FIELDS = tuple(f.name for f in fields(LogState))  # as in schema.sql, where `id` is `log_id`
+_SEGMENT = "segment_id, tbl, sensor, source, path, rows, bytes, min_us, max_us, hours, derived, committed"
+_PARTS = """
+    SELECT committed, segment_id, path, 0 AS first_row, rows FROM segments
+    WHERE tbl = ?1 AND committed > ?2 AND tombstone_us IS NULL AND segment_id NOT IN (SELECT holder FROM parts)
+    UNION ALL
+    SELECT p.committed, p.segment_id, s.path, p.first_row, p.rows
+    FROM parts AS p JOIN segments AS s ON s.segment_id = p.holder
+    WHERE p.tbl = ?1 AND p.committed > ?2 AND s.tombstone_us IS NULL"""
 
 Within = Callable[[sqlite3.Connection], None]
 
@@ -53,61 +56,48 @@ class DeadLetter:
     reason: str
 
 
-class Store:
+@dataclass(frozen=True)
+class Part:
+    """Rows that were committed as one segment, wherever they lie now: `rows` of them from `first_row` of a file on."""
+
+    number: int
+    segment: str
+    path: Path
+    first_row: int
+    rows: int
+
+
+class Store(Database):
     """The state folder. One writer holds its lock; `read_only` opens it beside the writer."""
 
-    def __init__(self, root: Path, *, read_only: bool = False, crash: Crash = lambda point: None) -> None:
-        self.root, self.read_only, self.crash = root, read_only, crash
+    def __init__(
+        self,
+        root: Path,
+        *,
+        read_only: bool = False,
+        crash: Crash = no_crash,
+        schema: Schema = SCHEMA,
+    ) -> None:
         self._lock: Lock | None = None
-        if read_only:
-            if not (root / "state.db").exists():
-                raise StateError("holds no state; run `aegis-enrich watch` or `analyze` first", where=str(root))
-        else:
+        if not read_only:
             try:
                 root.mkdir(parents=True, exist_ok=True)
                 self._lock = Lock(root)
             except OSError as error:
                 raise StateError(f"cannot be used: {error.strerror}; name another --state", where=str(root)) from error
+        try:
+            super().__init__(root, read_only=read_only, crash=crash, schema=schema)
+        except BaseException:
+            if self._lock is not None:
+                self._lock.release()
+            raise
         self.lake = Lake(root, crash=crash)
-        self._connection = self._connect()
-        self._write = threading.RLock()
-        self._migrate()
         if not read_only:
-            self.lake.sweep({row[0] for row in self._connection.execute("SELECT segment_id FROM segments")})
+            self.lake.sweep({row[0] for row in self.query("SELECT segment_id FROM segments")})
             shutil.rmtree(root / "spill", ignore_errors=True)
 
-    def _connect(self) -> sqlite3.Connection:
-        target = f"file:{self.root / 'state.db'}" + ("?mode=ro" if self.read_only else "")
-        try:
-            connection = sqlite3.connect(target, uri=True, isolation_level=None, check_same_thread=False, timeout=30)
-            if not self.read_only:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-        except sqlite3.Error as error:
-            raise StateError(f"cannot be opened: {error}", where=str(self.root / "state.db")) from error
-        return connection
-
-    def _migrate(self) -> None:
-        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            raise StateError(
-                f"is of a newer AegisEnrich (state version {version}, this one knows {SCHEMA_VERSION}); update",
-                where=str(self.root),
-            )
-        if self.read_only or version == SCHEMA_VERSION:
-            return
-        with self.transaction() as tx:
-            if version == 0:
-                schema = (files("aegis_enrich.store") / "schema.sql").read_text(encoding="utf-8")
-                _run(tx, schema)
-            else:
-                for step in range(version, SCHEMA_VERSION):
-                    _run(tx, MIGRATIONS[step])
-            tx.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
     def close(self) -> None:
-        self._connection.close()
+        super().close()
         self.lake.close()
         if self._lock is not None:
             self._lock.release()
@@ -118,36 +108,11 @@ class Store:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """One durable transaction: all of it or nothing, whatever is raised or killed in it."""
-        with self._write:
-            tx = self._connection
-            tx.execute("BEGIN IMMEDIATE")
-            try:
-                yield tx
-                self.crash("before commit")
-                tx.execute("COMMIT")
-            except BaseException as error:
-                if tx.in_transaction:
-                    tx.execute("ROLLBACK")
-                if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
-                    raise DiskFull("no space left on the disk; make room", where=str(self.root)) from error
-                raise
-            self.crash("after commit")
-
-    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Rows of the state, as one short read."""
-        with self._write:
-            return self._connection.execute(sql, parameters).fetchall()
-
     # Reading and committing logs
 
     def progress(self) -> list[LogProgress]:
         """Every log that the state knows."""
-        rows = self._connection.execute(
-            f"SELECT {', '.join(('log_id', *_LOG_FIELDS[1:]))}, reached, rows, bad FROM logs"
-        )
+        rows = self.query(f"SELECT {', '.join(('log_id', *_LOG_FIELDS[1:]))}, reached, rows, bad FROM logs")
         return [
             LogProgress(
                 LogState(**dict(zip(_LOG_FIELDS, (*row[:13], bool(row[13])), strict=True))),
@@ -167,40 +132,57 @@ class Store:
         within: Within = lambda tx: None,
     ) -> list[Segment]:
         """Makes rows and positions durable together; raises DiskFull and changes nothing where there is no room."""
-        segments = self.lake.write(rows)
-        try:
-            with self.transaction() as tx:
-                self._name(tx, segments)
-                for log in progress:
-                    _commit_log(tx, log)
-                tx.executemany(
-                    "INSERT INTO dead_letters (origin, offset, reason, body) VALUES (?, ?, ?, ?)",
-                    [(d.origin, d.offset, d.reason, d.body[:BODY_BYTES]) for d in dead],
-                )
-                within(tx)
-        except Exception:
-            for segment in segments:
-                segment.path.unlink(missing_ok=True)
-            raise
-        return segments
+        return self.commit(self.write(rows), progress, dead, within=within)
+
+    def write(self, rows: Iterable[Rows]) -> list[Segment]:
+        """Durable segments that `commit` is still to name; may run in a thread beside it."""
+        return self.lake.write(rows)
+
+    def commit(
+        self,
+        segments: Sequence[Segment],
+        progress: Iterable[LogProgress],
+        dead: Iterable[DeadLetter] = (),
+        *,
+        within: Within = lambda tx: None,
+    ) -> list[Segment]:
+        """The second half of `flush`: what becomes true with these segments; where it cannot, they are removed."""
+        with self.naming(segments) as tx:
+            for log in progress:
+                _commit_log(tx, log)
+            tx.executemany(
+                "INSERT INTO dead_letters (origin, offset, reason, body) VALUES (?, ?, ?, ?)",
+                [(d.origin, d.offset, d.reason, d.body[:BODY_BYTES]) for d in dead],
+            )
+            within(tx)
+        return list(segments)
 
     def commit_derived(self, table: str, sensor: str, hour_us: int, rows: pa.Table, unit: str) -> None:
         """A derived table's hour and its sealed mark, together."""
-        segments = self.lake.write([Rows(table, sensor, rows, hour_us)])
-        with self.transaction() as tx:
-            self._name(tx, segments)
+        with self.naming(self.write([Rows(table, sensor, rows, hour_us)])) as tx:
             self.seal(tx, sensor, unit, hour_us + HOUR_US)
 
+    @contextmanager
+    def naming(self, segments: Sequence[Segment]) -> Iterator[sqlite3.Connection]:
+        """A transaction that names new segments; where it fails, their files go."""
+        try:
+            with self.transaction() as tx:
+                self._name(tx, segments)
+                yield tx
+        except Exception:
+            for segment in segments:
+                if not self.query("SELECT 1 FROM segments WHERE segment_id = ?", [segment.id]):
+                    segment.path.unlink(missing_ok=True)
+            raise
+
     def _name(self, tx: sqlite3.Connection, segments: Sequence[Segment]) -> None:
-        if not segments:
-            return
-        last = tx.execute("SELECT coalesce(max(committed), 0) FROM segments").fetchone()[0]
-        counted = tx.execute("SELECT coalesce(max(value), 0) FROM counters WHERE name = 'commits'").fetchone()[0]
-        number = max(last, counted) + 1
-        add(tx, "commits", "", number - counted)
+        """Names them under numbers of their own, but for a merged one, which has its own already."""
+        counted = tx.execute("SELECT coalesce(max(value), 0) FROM counters WHERE name = 'segments'").fetchone()[0]
+        new = [s for s in segments if not s.number]
+        add(tx, "segments", "", len(new))
+        numbers = {s.id: counted + n for n, s in enumerate(new, 1)}
         tx.executemany(
-            "INSERT INTO segments (segment_id, tbl, sensor, source, path, rows, bytes, min_us, max_us, hours, derived,"
-            " committed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO segments ({_SEGMENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     s.id,
@@ -214,7 +196,7 @@ class Store:
                     s.max_us,
                     hours_json(s.hours),
                     int(s.derived),
-                    number,
+                    s.number or numbers[s.id],
                 )
                 for s in segments
             ],
@@ -232,7 +214,7 @@ class Store:
         end_us: int | None = None,
     ) -> list[Segment]:
         """The living segments of a table that may hold rows with `end_ts` in `[start_us, end_us)`, oldest first."""
-        where = ["tbl = ?", "tombstone_us IS NULL"]
+        where = ["tbl = ?"]
         parameters: list[Any] = [table]
         for condition, value in (
             ("sensor = ?", sensor),
@@ -243,30 +225,58 @@ class Store:
             if value is not None:
                 where.append(condition)
                 parameters.append(value)
+        return self.living(" AND ".join(where), parameters)
+
+    def living(self, where: str, parameters: Sequence[object]) -> list[Segment]:
+        """The segments for which this holds, but for those that are replaced; oldest first."""
         rows = self.query(
-            "SELECT segment_id, tbl, sensor, source, path, rows, bytes, min_us, max_us, hours, derived FROM segments"
-            f" WHERE {' AND '.join(where)} ORDER BY min_us, segment_id",
+            f"SELECT {_SEGMENT} FROM segments WHERE tombstone_us IS NULL AND {where} ORDER BY min_us, segment_id",
             parameters,
         )
         return [
-            Segment(*r[:4], self.root / r[4], r[5], r[6], r[7], r[8], tuple(json.loads(r[9])), bool(r[10]))
-            for r in rows
+            Segment(
+                id=id_,
+                table=table,
+                sensor=sensor,
+                source=source,
+                path=self.root / path,
+                rows=count,
+                bytes=size,
+                min_us=least,
+                max_us=most,
+                hours=tuple(json.loads(hours)),
+                derived=bool(derived),
+                number=number,
+            )
+            for id_, table, sensor, source, path, count, size, least, most, hours, derived, number in rows
         ]
 
+    def parts(self, table: str, *, after: int, limit: int) -> list[Part]:
+        """What was committed of a table after this number, in the order of commits, merged since or not."""
+        rows = self.query(f"{_PARTS} ORDER BY committed LIMIT ?3", [table, after, limit])
+        return [Part(number, segment, self.root / path, first, count) for number, segment, path, first, count in rows]
+
+    def rows_after(self, table: str, number: int) -> int:
+        """How many rows `parts` would give."""
+        return int(self.query(f"SELECT coalesce(sum(rows), 0) FROM ({_PARTS})", [table, number])[0][0])
+
     def hours(self, tables: Sequence[str], sensor: str, *, after_us: int | None = None) -> list[int]:
-        """Starts of the hours in which any of these tables holds rows of a sensor, ascending."""
+        """Starts of the hours in which any of these tables holds rows of a sensor, ascending; those that end later."""
         marks = ", ".join("?" * len(tables))
         rows = self.query(
             f"SELECT DISTINCT hours FROM segments WHERE tbl IN ({marks}) AND sensor = ? AND tombstone_us IS NULL"
             " AND max_us >= ?",
-            [*tables, sensor, -(2**62) if after_us is None else after_us],
+            [*tables, sensor, -(2**62) if after_us is None else after_us // HOUR_US * HOUR_US],
         )
         found = {hour for (text,) in rows for hour in json.loads(str(text))}
         return sorted(h for h in found if after_us is None or h + HOUR_US > after_us)
 
     def shown_source(self, table: str, sensor: str) -> str | None:
         """Whose rows of a table are shown for a sensor: Zeek's where it writes the table, else Suricata's."""
-        rows = self.query("SELECT DISTINCT source FROM segments WHERE tbl = ? AND sensor = ?", [table, sensor])
+        rows = self.query(
+            "SELECT DISTINCT source FROM segments WHERE tbl = ? AND sensor = ? AND tombstone_us IS NULL",
+            [table, sensor],
+        )
         sources = {str(r[0]) for r in rows}
         return "zeek" if "zeek" in sources else next(iter(sorted(sources)), None)
 
@@ -274,9 +284,8 @@ class Store:
         """What a query sees of a log's table in a span."""
         source = self.shown_source(table, sensor)
         segments = self.segments(table, sensor, source=source, start_us=start_us, end_us=end_us) if source else []
-        return View(
-            table, schema, start_us, end_us, tuple(str(s.path) for s in segments), sum(s.rows for s in segments)
-        )
+        paths, rows = tuple(str(s.path) for s in segments), sum(s.rows for s in segments)
+        return View(table, schema, start_us, end_us, paths, rows, source=source or "")
 
     def derived_view(
         self, table: str, sensor: str, start_us: int, end_us: int, schema: pa.Schema, temporary: Sequence[pa.Table] = ()
@@ -342,13 +351,3 @@ def _commit_log(tx: sqlite3.Connection, log: LogProgress) -> None:
         " rows = rows + excluded.rows, bad = bad + excluded.bad",
         [*values, json.dumps(reached, sort_keys=True), time.time_ns() // 1000, log.rows, log.bad],
     )
-
-
-def _run(tx: sqlite3.Connection, script: str) -> None:
-    """A script's statements inside the transaction (`executescript` would commit it)."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            tx.execute(statement)
-            statement = ""

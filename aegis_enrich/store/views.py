@@ -31,6 +31,7 @@ class View:
     rows: int = 0
     derived: bool = False
     temporary: pa.Table | None = None
+    source: str = ""  # whose rows they are, where they are of one
 
 
 def create_view(
@@ -65,29 +66,37 @@ def create_view(
     times = "" if view.derived else ", epoch_us(ts) AS ts_us, epoch_us(end_ts) AS end_us"
     source = " UNION ALL ".join(parts)
     sql = f"SELECT *{times} FROM ({source}) WHERE {' AND '.join(where)}"
-    if view.name == "dns":
+    if view.name == "dns" and view.source != "zeek":
         sql = _paired(sql, view.schema)
     connection.execute(f'CREATE OR REPLACE TEMP VIEW "{view.name}" AS {sql}')
 
 
+_OF_ANSWER = ("rcode", "rcode_name", "AA", "TC", "RD", "RA", "Z", "answers", "TTLs", "answer_count", "answer_bytes")
+_OF_QUERY = ("ts", "end_ts", "event")
+
+
 def _paired(sql: str, schema: pa.Schema) -> str:
-    """Queries and answers of EVE's dns v2 as one row each pair: a query takes answer columns from its answer.
+    """Queries and answers of EVE's dns v2 as one row each pair: what the query does not say comes from its answer.
 
     The n-th query of (uid, trans_id, query, qtype_name) belongs to the n-th answer. Zeek's rows pass as they are.
     """
     if "event" not in schema.names:
         return sql
-    from_answer = ["rcode", "rcode_name", "AA", "TC", "RD", "RA", "Z", "answers", "TTLs", "rejected"]
-    key = "uid, trans_id, query, qtype_name"
-    replaced = ", ".join(f'coalesce(a."{c}", q."{c}") AS "{c}"' for c in from_answer if c in schema.names)
-    rtt = "coalesce(q.rtt, (a.ts_us - q.ts_us) / 1000000.0) AS rtt"
-    ranked = f"SELECT *, row_number() OVER (PARTITION BY {key}, event ORDER BY ts_us) AS nth FROM ({sql})"
-    match = " AND ".join(f"q.{c} IS NOT DISTINCT FROM a.{c}" for c in (*key.split(", "), "nth"))
+    key = ("uid", "trans_id", "query", "qtype_name")
+    replaced = [
+        f'coalesce(a."{c}", q."{c}") AS "{c}"' if c in _OF_ANSWER else f'coalesce(q."{c}", a."{c}") AS "{c}"'
+        for c in schema.names
+        if c not in (*key, *_OF_QUERY, "rtt")
+    ]
+    replaced.append("coalesce(q.rtt, (a.ts_us - q.ts_us) / 1000000.0) AS rtt")
+    order = ["ts_us", *(c for c in ("rcode_name", "answers::VARCHAR") if c.partition(":")[0] in schema.names)]
+    nth = f"row_number() OVER (PARTITION BY {', '.join(key)}, event ORDER BY {', '.join(order)}) AS nth"
+    match = " AND ".join(f"q.{c} IS NOT DISTINCT FROM a.{c}" for c in (*key, "nth"))
     return f"""
-        WITH ranked AS ({ranked}),
+        WITH ranked AS (SELECT *, {nth} FROM ({sql})),
         q AS (SELECT * FROM ranked WHERE event IS DISTINCT FROM 'answer'),
         a AS (SELECT * FROM ranked WHERE event = 'answer')
-        SELECT q.* EXCLUDE (nth) REPLACE ({replaced}, {rtt})
+        SELECT q.* EXCLUDE (nth) REPLACE ({", ".join(replaced)})
         FROM q LEFT JOIN a ON q.event = 'query' AND {match}
         UNION ALL
         SELECT a.* EXCLUDE (nth) FROM a

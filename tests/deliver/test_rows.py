@@ -84,14 +84,14 @@ def test_a_restart_between_segments_of_one_commit(store, flush, told):
     assert lane(store, told).backlog() == 0
 
 
-def test_the_position_is_the_last_commit_that_is_whole(store, flush, told):
+def test_the_position_is_the_last_segment_that_is_whole(store, flush, told):
     flush(4, DAY_S + 5)
     flush(6)
     way = lane(store, told)
     positions = []
     while way.run_once():
         positions.append(way.cursor.position)
-    assert positions == [0, 1, 2]
+    assert positions == [1, 2, 3]
 
 
 def test_what_must_be_tried_again_is_read_again(store, flush, told):

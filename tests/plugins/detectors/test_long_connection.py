@@ -156,3 +156,9 @@ def test_a_host_that_holds_a_push_channel_scores_low(evaluate, public):
     found = evaluate(LongConnection, public("strato-008"))
     assert found
     assert max(f.score for f in found) < 0.4
+
+
+def test_a_connection_without_ports_is_told(evaluate, rows):
+    (found,) = evaluate(LongConnection, rows("conn", [conn(orig_p=None, resp_p=None, proto="gre")]))
+    assert (found.entity["orig_p"], found.entity["resp_p"]) == (None, None)
+    assert "to 198.51.100.7/gre open for 2.0 h" in found.reason

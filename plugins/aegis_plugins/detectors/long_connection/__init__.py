@@ -30,6 +30,7 @@ class LongConnection(Detector):
     reads = ("conn", "open_conn", "ssl", "open_ssl", "http", "open_http", "quic")
     window_s = 3_600
     every_s = 3_600
+    rowwise = True
     lookback_s = 21_600  # a name is told in a connection's first second, its row comes at the end
     entity = ("orig_h", "orig_p", "resp_h", "resp_p", "proto", "start_us")
     tuning = Tuning
@@ -47,9 +48,9 @@ def _finding(row: Mapping[Hashable, Any], tuning: Tuning) -> dict[str, Any]:
     name = _name(row)
     return {
         "orig_h": row["orig_h"],
-        "orig_p": int(row["orig_p"]),
+        "orig_p": _count(row["orig_p"]),
         "resp_h": row["resp_h"],
-        "resp_p": int(row["resp_p"]),
+        "resp_p": _count(row["resp_p"]),
         "proto": row["proto"],
         "start_us": start_us,
         "period_us": start_us,
@@ -89,7 +90,8 @@ def _name(row: Mapping[Hashable, Any]) -> str | None:
 
 def _reason(row: Mapping[Hashable, Any], duration_s: float, name: str | None, still_open: bool) -> str:
     address = f"[{row['resp_h']}]" if ":" in row["resp_h"] else row["resp_h"]
-    server = f"{address}:{int(row['resp_p'])}/{row['proto']}" + (f" ({name})" if name else "")
+    port = "" if pd.isna(row["resp_p"]) else f":{int(row['resp_p'])}"  # GRE and the like have none in EVE
+    server = f"{address}{port}/{row['proto']}" + (f" ({name})" if name else "")
     held = "has held a connection" if still_open else "held a connection"
     span = f"{duration_s / 3600:,.1f} h" if duration_s >= 3600 else f"{duration_s:,.0f} s"
     sent, received = _count(row["orig_bytes"]), _count(row["resp_bytes"])

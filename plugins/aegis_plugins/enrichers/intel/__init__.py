@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -63,6 +63,9 @@ class Intel(Enricher):
     def bad_lines(self) -> int:
         """Lines of the lists in force that are no indicators; the log names them."""
         return self._lists.bad_lines
+
+    def problems(self) -> Sequence[str]:
+        return self._lists.problems
 
     def refresh(self) -> bool:
         if not self._lists.refresh():

@@ -56,8 +56,13 @@ class Lists:
         self._arrange()
 
     @property
+    def problems(self) -> tuple[str, ...]:
+        """The lines that are no indicators, as `file:line: what`."""
+        return tuple(line for f in self._files.values() for line in f.value.bad)
+
+    @property
     def bad_lines(self) -> int:
-        return sum(len(f.value.bad) for f in self._files.values())
+        return len(self.problems)
 
     def refresh(self) -> bool:
         """Takes up files that changed or are new in a folder, and drops those gone from one.

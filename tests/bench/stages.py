@@ -1,0 +1,73 @@
+"""Runs one `aegis-enrich` command and prints as its last line, in JSON, the seconds that each stage took.
+
+What runs beside the reading thread is marked so; all else adds up to the whole. Clocks around a few calls a chunk: they
+cost nothing that can be measured.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+begun = time.perf_counter()
+
+from aegis_enrich.cli import analyze as _analyze  # noqa: E402
+from aegis_enrich.cli import main  # noqa: E402
+from aegis_enrich.decide import Decider  # noqa: E402
+from aegis_enrich.detect.evaluate import Derivation, Evaluation  # noqa: E402
+from aegis_enrich.enrich import Enrichment  # noqa: E402
+from aegis_enrich.follow import Follower  # noqa: E402
+from aegis_enrich.pipeline import engine, intake  # noqa: E402
+from aegis_enrich.store import Store  # noqa: E402
+
+SECONDS: Counter[str] = Counter({"import": time.perf_counter() - begun})
+_inside = threading.local()
+
+
+def timed(owner: Any, name: str, stage: str) -> None:
+    """Counts the time that a function takes, of nested stages only the inner one's."""
+    function: Callable[..., Any] = getattr(owner, name)
+
+    @wraps(function)
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        outer, _inside.seconds = getattr(_inside, "seconds", 0.0), 0.0
+        start = time.perf_counter()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            took = time.perf_counter() - start
+            beside = " (beside)" if threading.current_thread() is not threading.main_thread() else ""
+            SECONDS[stage + beside] += took - _inside.seconds
+            _inside.seconds = outer + took
+
+    setattr(owner, name, counted)
+
+
+timed(_analyze, "assemble", "load rules and enrichers")
+timed(engine.Engine, "run_to_end", "other")
+timed(Follower, "pending", "follow")
+timed(Follower, "read", "follow")
+timed(intake, "decode", "decode")
+timed(Enrichment, "apply", "enrich")
+timed(engine, "evaluate_rows", "row rules")
+timed(Store, "write", "write")
+timed(intake.Intake, "_settle", "wait for write")
+timed(Store, "commit", "commit")
+timed(Derivation, "run", "derive")
+timed(Evaluation, "run", "detect")
+timed(Decider, "window", "decide")
+timed(Decider, "settle", "decide")
+
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    if end.code:
+        raise
+SECONDS["whole"] = time.perf_counter() - begun
+sys.stdout.write(json.dumps({stage: round(seconds, 4) for stage, seconds in SECONDS.items()}) + "\n")

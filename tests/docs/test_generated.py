@@ -1,0 +1,31 @@
+"""docs/detections.md says what plugins and rules say now."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_is_fresh(generate: ModuleType) -> None:
+    there = (ROOT / "docs" / "detections.md").read_text(encoding="utf-8")
+    assert there == generate.page(), "stale: run `.venv/bin/python docs/generate.py`"
+
+
+def test_it_tells_of_every_rule(generate: ModuleType) -> None:
+    page = generate.page()
+    names = [p.stem for p in sorted((ROOT / "rules").glob("*/*.yml"))]
+    assert [n for n in names if f"### {n}\n" not in page] == []

@@ -1,0 +1,448 @@
+"""What the tests of the invariant share: lab logs moved in time, runs of the engine, and what two runs must agree on.
+
+`Scene` holds rows in the order in which a sensor would write them; `one_pass` is the reference; `Simulated` is the live
+engine over a clock that moves when it waits.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import re
+import time
+from bisect import bisect
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import duckdb
+import pytest
+
+from aegis_enrich.cli.run import stored_alerts
+from aegis_enrich.config import Config, Flush
+from aegis_enrich.follow import Follower
+from aegis_enrich.pipeline import engine as engine_module
+from aegis_enrich.pipeline.engine import Engine, Parts, assemble
+from aegis_enrich.pipeline.intake import Intake
+from aegis_enrich.plugin import HOUR_US, MICROS
+from aegis_enrich.registry import load
+from aegis_enrich.store import Store
+
+LAB = Path(__file__).resolve().parents[1] / "data" / "lab"
+BASE_S = 1_709_668_800  # 2024-03-05 20:00 UTC: scenes of more than four hours cross a day's end
+_JSON_UIDS = rb'("(?:uid|fuid|id|conn_uids|resp_fuids|orig_fuids|cert_chain_fuids)":)("[^"]*"|\[[^\]]*\])'
+UIDS = ("uid", "fuid", "conn_uids", "resp_fuids", "orig_fuids", "cert_chain_fuids", "id")
+INDICATORS = "203.0.113.50,lab,73\n203.0.113.53,lab,47\n"  # the lab's controllers, for the rule `intel`
+
+NOTICE = """#separator \\x09
+#set_separator\t,
+#empty_field\t(empty)
+#unset_field\t-
+#path\tnotice
+#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tnote\tmsg\tsub\tsrc\tdst\tp\tn\tactions
+#types\ttime\tstring\taddr\tport\taddr\tport\tenum\tenum\tstring\tstring\taddr\taddr\tport\tcount\tset[enum]
+"""
+
+# A row as the sensor writes it: when (µs since the epoch), to which log, and the line.
+Line = tuple[int, str, bytes]
+
+
+def content(document: Mapping[str, Any]) -> str:
+    """All of an alert but what says how and when it was delivered."""
+    doc = json.loads(json.dumps(document))
+    for part, key in (("event", "created"), ("event", "ingested"), ("aegis", "revision"), ("aegis", "status")):
+        doc[part].pop(key, None)
+    return json.dumps(doc, sort_keys=True)
+
+
+def contents(documents: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    return {doc["event"]["id"]: content(doc) for doc in documents}
+
+
+# Logs, moved in time
+
+
+def read_log(path: Path) -> bytes:
+    data = path.read_bytes()
+    return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+
+
+@dataclass
+class Scene:
+    """Rows of several logs in the order of their arrival, and what each log's file begins with."""
+
+    headers: dict[str, bytes] = field(default_factory=dict)
+    lines: list[Line] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        return sorted({name for _, name, _ in self.lines})
+
+    @property
+    def start_us(self) -> int:
+        return self.lines[0][0]
+
+    @property
+    def end_us(self) -> int:
+        return self.lines[-1][0]
+
+    def append(self, folder: Path, lines: Sequence[Line], *, file: Callable[[str], str] = str) -> None:
+        """Writes these rows where `file` says each log is written now (below `folder`)."""
+        by_log: dict[str, list[bytes]] = {}
+        for _, name, line in lines:
+            by_log.setdefault(name, []).append(line)
+        for name, texts in by_log.items():
+            path = folder / file(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as log:
+                if not log.tell():
+                    log.write(self.headers.get(name, b""))
+                log.write(b"".join(texts))
+
+    def write(self, folder: Path) -> Path:
+        """The whole scene, a file a log."""
+        self.append(folder, self.lines)
+        return folder
+
+    def cut(self, times_us: Sequence[int]) -> list[list[Line]]:
+        """The lines before the first of these times, those from it to the next, and so on."""
+        parts: list[list[Line]] = [[] for _ in range(len(times_us) + 1)]
+        for line in self.lines:
+            parts[bisect(times_us, line[0])].append(line)
+        return parts
+
+    def parts(self, count: int) -> list[list[Line]]:
+        """Cut into as many spans of equal length in time."""
+        span_us = (self.end_us - self.start_us) // count + 1
+        return self.cut([self.start_us + n * span_us for n in range(1, count)])
+
+
+def zeek_delay_s(row: Mapping[str, Any]) -> float:
+    """How long after a connection's last packet Zeek writes it, by its timeouts."""
+    if row.get("proto") in ("udp", "icmp"):
+        return 60
+    state = row.get("conn_state")
+    return {"S0": 5, "SF": 0, "REJ": 0, "RSTO": 0, "RSTR": 0, "RSTOS0": 5, "RSTRH": 5}.get(state or "SF", 300)
+
+
+def moved_tsv(path: Path, shift_s: int, mark: bytes) -> tuple[bytes, list[tuple[int, bytes]]]:
+    """Header and rows of a Zeek log, `shift_s` later, uids told apart by `mark`."""
+    head, rows, names = b"", [], []
+    for line in read_log(path).splitlines(keepends=True):
+        if line.startswith(b"#"):
+            names = line.decode().rstrip("\n").split("\t")[1:] if line.startswith(b"#fields") else names
+            head += b"" if line.startswith(b"#close") else line
+            continue
+        cells = line.rstrip(b"\n").split(b"\t")
+        values = dict(zip(names, (c.decode(errors="replace") for c in cells), strict=True))
+        ts_us = int(Decimal(values["ts"]) * MICROS) + shift_s * MICROS
+        for n, name in enumerate(names):
+            if name in UIDS and cells[n] not in (b"-", b"(empty)"):
+                cells[n] = b",".join(uid + mark for uid in cells[n].split(b","))
+        cells[names.index("ts")] = b"%d.%06d" % divmod(ts_us, MICROS)
+        conn = path.name.startswith("conn.")
+        end_us = ts_us + (int(Decimal(values["duration"]) * MICROS) if conn and values["duration"] != "-" else 0)
+        rows.append((end_us + int((zeek_delay_s(values) if conn else 0) * MICROS), b"\t".join(cells) + b"\n"))
+    return head, rows
+
+
+def moved_json(path: Path, shift_s: int, mark: bytes) -> list[tuple[int, bytes]]:
+    """The same of a log in JSON, which has no header."""
+
+    def marked(match: re.Match[bytes]) -> bytes:
+        return match[1] + re.sub(rb'[^",\[\]]+', lambda uid: uid[0] + mark, match[2])
+
+    rows = []
+    for line in read_log(path).splitlines(keepends=True):
+        line = re.sub(_JSON_UIDS, marked, line)
+        values = json.loads(line.decode(errors="replace"))
+        ts = re.search(rb'"ts": ?([0-9.]+)', line)
+        assert ts is not None
+        moved = Decimal(ts[1].decode()) + shift_s
+        conn = path.name.startswith("conn.")
+        late_s = values.get("duration", 0) + zeek_delay_s(values) if conn else 0
+        text = line[: ts.start(1)] + str(moved).encode() + line[ts.end(1) :]
+        rows.append((int(moved * MICROS) + int(late_s * MICROS), text))
+    return rows
+
+
+SCENARIOS = tuple(sorted(p.name for p in LAB.iterdir() if (p / "json").is_dir()))
+DAY = (
+    ("beacon_http_60s", 0.1),
+    ("beacon_https_60s", 1.1),
+    ("dns_tunnel", 2.2),
+    ("scan_slow_1min", 2.5),
+    ("multistage", 3.6),
+    ("long_connection_66min", 4.2),
+    ("scan_vertical", 5.5),
+    ("scan_udp", 6.1),
+    ("beacon_http_60s", 6.4),
+    ("benign", 7.5),
+)
+
+
+def zeek_scene(placed: Sequence[tuple[str, float]] = DAY, *, form: str = "tsv", notices: int = 0) -> Scene:
+    """Scenarios, each begun so many hours behind the scene's start, as one sensor would have written them."""
+    scene = Scene()
+    for number, (scenario, hours) in enumerate(placed):
+        files = sorted((LAB / scenario / form).glob("*.log*"))
+        first = min(min(r[0] for r in moved_tsv(f, 0, b"")[1]) for f in (LAB / scenario / "tsv").glob("conn.log*"))
+        shift_s = BASE_S + int(hours * 3600) - first // MICROS
+        for path in files:
+            name = path.name.removesuffix(".gz")
+            if form == "tsv":
+                head, rows = moved_tsv(path, shift_s, b"%d" % number)
+                assert scene.headers.setdefault(name, head).split(b"#fields")[1] == head.split(b"#fields")[1]
+            else:
+                rows = moved_json(path, shift_s, b"%d" % number)
+            scene.lines += [(arrival, name, line) for arrival, line in rows]
+    span_us = max(line[0] for line in scene.lines) - BASE_S * MICROS
+    for n in range(notices):
+        ts_us = BASE_S * MICROS + span_us * n // notices
+        row = f"10.0.0.{n % 2}\t40000\t10.0.1.1\t22\ttcp\tSSH::Password_Guessing\tguessing\t-\t10.0.0.{n % 2}\t10.0.1.1\t22"
+        text = f"{ts_us // MICROS}.{ts_us % MICROS:06}\tCn{n:04}\t{row}\t-\tNotice::ACTION_LOG\n"
+        scene.headers["notice.log"] = NOTICE.encode()
+        scene.lines.append((ts_us, "notice.log", text.encode()))
+    scene.lines.sort(key=lambda line: line[0])  # stable: rows of one time stay as they were
+    return scene
+
+
+# Runs
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to: alerts by id, what was late, and the rows that row rules put into alerts (id -> count)."""
+
+    alerts: dict[str, str]
+    late: int
+    counts: dict[str, int]
+
+
+def result_of(store: Store, late: int) -> Result:
+    documents = stored_alerts(store)
+    return Result(contents(documents), late, {d["event"]["id"]: d["aegis"]["count"] for d in documents})
+
+
+def with_flush(parts: Parts, **changes: Any) -> Parts:
+    return replace(parts, config=replace(parts.config, flush=replace(parts.config.flush, **changes)))
+
+
+def one_pass(
+    parts: Parts,
+    state: Path,
+    *paths: Path,
+    limits: Callable[[], int] | None = None,
+    **sensors: Sequence[Path],
+) -> Result:
+    """All that is there, read at once to its end; `limits` gives the size of each read."""
+    sources = {**({"sensor": list(paths)} if paths else {}), **{k: list(v) for k, v in sensors.items()}}
+    with Store(state) as store, Follower(sources, [p.state for p in store.progress()], poll=True) as follower:
+        engine = Engine(parts, store, follower, {}, live=False)
+        if limits is not None:
+            read_by(engine.intake, limits)
+        engine.run_to_end()
+        engine.delivery.close()
+        return result_of(store, sum(engine.intake.counts.late.values()))
+
+
+def read_by(intake: Intake, limits: Callable[[], int]) -> None:
+    """Makes an intake read as many bytes at a time as `limits` says."""
+    read = intake.read
+    intake.read = lambda limit=0: read(limits())  # type: ignore[method-assign]
+
+
+def random_limits(seed: int, most: int = 1 << 20) -> Callable[[], int]:
+    """Sizes from 1 byte on, each order of magnitude as likely as any other."""
+    rng = random.Random(seed)
+    return lambda: min(most, int(2 ** rng.uniform(0, most.bit_length())))
+
+
+class Inline:
+    """Evaluates at once, in this process, in the place of `Beside`."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Any] = []
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.jobs)
+
+    def start(self, job: Any) -> None:
+        self.jobs.append((job, job.work.run()))
+
+    def collect(self, timeout_s: float = 0.0) -> bool:
+        for job, result in self.jobs:
+            self.jobs = []
+            job.commit(result)
+            return True
+        return False
+
+    def close(self) -> None:
+        self.jobs = []
+
+
+class Simulated:
+    """`watch` over a clock that stands still while there is anything to read and moves on by a step when it waits.
+
+    `write(before_us, now_us)` is called at each step, to do what the sensor does in it; after `end_us` it goes on for
+    `rest_s` in steps of a minute, and stops.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        state: Path,
+        sources: Mapping[str, Sequence[Path]],
+        write: Callable[[int, int], None],
+        start_us: int,
+        end_us: int,
+        *,
+        step_s: float = 20.0,
+        rest_s: float = 3 * 3600.0,
+    ) -> None:
+        self.parts, self.state, self.sources, self.write = parts, state, sources, write
+        self.start_us, self.end_us, self.rest_us, self.step_s = start_us, end_us, int(rest_s * MICROS), step_s
+        self.now_us = start_us
+        self.limits: Callable[[], int] | None = None
+
+    def clock(self) -> float:
+        return (self.now_us - self.start_us) / MICROS + 1000.0
+
+    def run(self, monkeypatch: pytest.MonkeyPatch, *, until_us: int | None = None) -> Result:
+        """To the end, or until then: a stop, after which `run` starts anew on what was committed."""
+        faked = SimpleNamespace(monotonic=self.clock, time_ns=lambda: self.now_us * 1000)
+        with ExitStack() as stack:
+            patch = stack.enter_context(monkeypatch.context())
+            patch.setattr(engine_module, "time", faked)
+            store = stack.enter_context(Store(self.state))
+            known = [p.state for p in store.progress()]
+            follower = stack.enter_context(Follower(self.sources, known, poll=True, clock=self.clock))
+            engine = Engine(self.parts, store, follower, {}, live=True)
+            engine.beside = Inline()  # type: ignore[assignment]
+            engine.intake.clock = engine.upkeep.clock = self.clock
+            if self.limits is not None:
+                read_by(engine.intake, self.limits)
+
+            def wait(timeout_s: float) -> None:
+                if not engine.beside.busy:
+                    self._step()
+                if self.now_us > self.end_us + self.rest_us or (until_us is not None and self.now_us >= until_us):
+                    engine.stopping.set()
+
+            patch.setattr(follower, "wait", wait)
+            engine.run()
+            engine.delivery.close()
+            assert not follower.lost
+            assert not follower.unreadable
+            return result_of(store, sum(engine.intake.counts.late.values()))
+
+    def _step(self) -> None:
+        before_us = self.now_us
+        self.now_us += int((self.step_s if before_us <= self.end_us else 60.0) * MICROS)
+        if before_us <= self.end_us:
+            self.write(before_us, self.now_us)
+
+
+# Rows
+
+
+def lake_rows(store: Store) -> Counter[tuple[str, int, str]]:
+    """What lies in the lake, by the manifest: (log, ts in µs, uid) and how often."""
+    found: Counter[tuple[str, int, str]] = Counter()
+    segments = store.query("SELECT tbl, path FROM segments WHERE tombstone_us IS NULL AND derived = 0")
+    by_table: dict[str, list[str]] = {}
+    for table, path in segments:
+        by_table.setdefault(table, []).append(str(store.root / path))
+    with duckdb.connect(":memory:") as db:
+        for table, paths in by_table.items():
+            rows = db.execute(
+                "SELECT epoch_us(ts), coalesce(uid, '') FROM read_parquet($1, union_by_name = true)", [paths]
+            )
+            found.update((table, ts_us, uid) for ts_us, uid in rows.fetchall())
+    return found
+
+
+def log_rows(name: str, data: bytes) -> Counter[tuple[str, int, str]]:
+    """The same of a Zeek log's text, read independently."""
+    found: Counter[tuple[str, int, str]] = Counter()
+    names: list[str] = []
+    for line in data.splitlines():
+        if line.startswith(b"#"):
+            names = line.decode().split("\t")[1:] if line.startswith(b"#fields") else names
+        else:
+            values = dict(zip(names, line.decode(errors="replace").split("\t"), strict=True))
+            uid = values.get("uid", "-")
+            found[name, int(Decimal(values["ts"]) * MICROS), "" if uid == "-" else uid] += 1
+    return found
+
+
+@pytest.fixture(scope="session")
+def intel_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("intel") / "lab.csv"
+    path.write_text("indicator,source,severity\n" + INDICATORS, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def parts(intel_file: Path) -> Parts:
+    """The default configuration and rules, with a list of indicators."""
+    return assemble(Config(intel=[str(intel_file)], flush=Flush(small_seconds=30)), load())
+
+
+def folder_rows(folder: Path) -> Counter[tuple[str, int, str]]:
+    """The same of a folder that holds each Zeek log in one file."""
+    logs = (log_rows(path.name.removesuffix(".log"), path.read_bytes()) for path in folder.iterdir())
+    return sum(logs, Counter())
+
+
+def stamp(time_us: int) -> str:
+    """A time as Zeek writes it into a rotated log's name."""
+    return datetime.fromtimestamp(time_us // MICROS, UTC).strftime("%Y-%m-%d-%H-%M-%S")
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A scene that lies in a folder, and what one pass over it gives."""
+
+    scene: Scene
+    folder: Path
+    result: Result
+
+
+@pytest.fixture(scope="session")
+def day(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """Eight hours over a day's end, with beacons, scans, tunnels, intel hits and notices in them."""
+    root = tmp_path_factory.mktemp("day")
+    scene = zeek_scene(notices=40)
+    folder = scene.write(root / "logs")
+    result = one_pass(parts, root / "state", folder)
+    rules = Counter(json.loads(text)["rule"]["id"] for text in result.alerts.values())
+    assert rules.keys() == {"beaconing", "dns_tunnel", "port_scan", "intel", "zeek_notice"}
+    assert result.late == 0
+    return Whole(scene, folder, result)
+
+
+@pytest.fixture(scope="session")
+def lab() -> Path:
+    return LAB
+
+
+@pytest.fixture(scope="session")
+def tools() -> Any:
+    """The functions and classes of this module."""
+    return SimpleNamespace(**globals())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def took() -> Iterable[None]:
+    begun = time.monotonic()
+    yield
+    print(f"invariant: {time.monotonic() - begun:.0f} s")
