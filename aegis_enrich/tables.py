@@ -68,7 +68,7 @@ _COLUMNS: dict[str, str] = {
         missing_bytes:count overflow_bytes:count timedout:bool parent_fuid:string md5:string sha1:string
         sha256:string extracted:string extracted_cutoff:bool extracted_size:count tx_hosts:addrs rx_hosts:addrs
         conn_uids:strings""",
-    "ssh": f"""{FIVE_TUPLE} version:count auth_success:bool auth_attempts:count direction:string client:string
+    "ssh": f"""{FIVE_TUPLE} version:count auth_success:bool auth_attempts:count client:string
         server:string cipher_alg:string mac_alg:string compression_alg:string kex_alg:string host_key_alg:string
         host_key:string host_key_fingerprint:string hassh:string hasshServer:string""",
     "quic": f"""{FIVE_TUPLE} version:string client_initial_dcid:string client_scid:string server_scid:string
@@ -108,7 +108,7 @@ _COLUMNS: dict[str, str] = {
         resp_rexmit_max:count orig_pkts:count resp_pkts:count orig_bytes:count resp_bytes:count
         orig_wire_excess:count resp_wire_excess:count missed_bytes:count duration:interval final:bool node:string""",
     "suricata_alert": f"""{FIVE_TUPLE} proto:string action:string gid:count signature_id:count rev:count
-        signature:string category:string severity:count app_proto:string direction:string mitre_tactic_id:strings
+        signature:string category:string severity:count app_proto:string packet_direction:string mitre_tactic_id:strings
         mitre_tactic_name:strings mitre_technique_id:strings mitre_technique_name:strings metadata:string
         src_ip:addr src_port:port dest_ip:addr dest_port:port""",
     "suricata_anomaly": f"""{FIVE_TUPLE} proto:string type:string event:string layer:string app_proto:string""",

@@ -125,8 +125,8 @@ def _fold(rule: RowRule, sensor: str, meant: _Meant, numbers: Sequence[int]) -> 
     """What these rows of one entity and period are together; the worst of them, then the earliest, speaks."""
     first_us = min(meant.first_us[n] for n in numbers)
     last_us = max(meant.last_us[n] for n in numbers)
-    leading = min((-meant.severities[n], -meant.scores[n], meant.first_us[n]) for n in numbers)
-    leaders = [n for n in numbers if (-meant.severities[n], -meant.scores[n], meant.first_us[n]) == leading]
+    leading = min((-meant.scores[n], -meant.severities[n], meant.first_us[n]) for n in numbers)
+    leaders = [n for n in numbers if (-meant.scores[n], -meant.severities[n], meant.first_us[n]) == leading]
     seen = {(meant.first_us[n], uid) for n in numbers if (uid := meant.uids[n])}
     return Fold(
         count=len(numbers),

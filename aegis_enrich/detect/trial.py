@@ -257,14 +257,25 @@ def _hour_blind(trial: Trial, table: type[DerivedTable]) -> list[str]:
 
 
 def _with_nulls(trial: Trial) -> Iterator[tuple[str, Rows]]:
-    """The rows with all columns null that may be, then with each column null that a query names."""
+    """The rows with nulls: all that may be null, another column in each row, then each column that the query names."""
     tables = [trial.plugin] if issubclass(trial.plugin, DerivedTable) else []
     tables += [trial.replay.tables[d] for d in (trial.plugin.derived if issubclass(trial.plugin, Detector) else ())]
     used = set().union(*(columns_of(p.sql()) for p in (trial.plugin, *tables))) - set(KEPT)
     yield "all columns", {n: _nulled(r, set(r.schema.names) - set(KEPT)) for n, r in trial.held().items()}
-    for name, rows in trial.held().items():
-        for column in sorted(used & set(rows.schema.names)):
-            yield f"{name}.{column}", {**trial.held(), name: _nulled(rows, {column})}
+    yield "a column of each row", {n: _holed(r, sorted(used & set(r.schema.names))) for n, r in trial.held().items()}
+    for name in trial.plugin.reads:  # those of derived tables have trials of their own
+        for column in sorted(used & set(trial.rows[name].schema.names)) if name in trial.rows else ():
+            yield f"{name}.{column}", {**trial.held(), name: _nulled(trial.rows[name], {column})}
+
+
+def _holed(rows: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """The rows with the first of these columns null in the first of them, the second in the second, and so on."""
+    numbers = np.arange(len(rows)) % (len(columns) + 1)
+    for n, column in enumerate(columns):
+        at = rows.schema.get_field_index(column)
+        kept = pc.if_else(pa.array(numbers == n), pa.scalar(None, rows.schema.field(at).type), rows.column(at))
+        rows = rows.set_column(at, rows.schema.field(at), kept)
+    return rows
 
 
 def _nulled(rows: pa.Table, columns: set[str]) -> pa.Table:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from ..errors import StateError
 
-
 TRIES, PAUSE_S = 5, 0.05
 
 

@@ -116,7 +116,7 @@ def test_the_enricher_names_the_program(plugins: Registry) -> None:
 
 
 def test_the_sink_writes_each_revision_once(plugins: Registry, tmp_path: Path) -> None:
-    sink = plugins.sinks["spool"](tmp_path)  # type: ignore[call-arg]
+    sink = plugins.sinks["spool"]({"folder": str(tmp_path)})
     documents = [Document("alert", "a", revision, {"revision": revision}) for revision in (1, 2)]
     assert [o for o, _ in sink.deliver(documents)] == ["stored", "stored"]
     assert [o for o, _ in sink.deliver(documents[1:])] == ["there"]

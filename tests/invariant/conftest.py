@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -188,8 +188,13 @@ DAY = (
 )
 
 
-def zeek_scene(placed: Sequence[tuple[str, float]] = DAY, *, form: str = "tsv", notices: int = 0) -> Scene:
-    """Scenarios, each begun so many hours behind the scene's start, as one sensor would have written them."""
+def zeek_scene(
+    placed: Sequence[tuple[str, float]] = DAY, *, form: str = "tsv", notices: int = 0, chance: int | None = None
+) -> Scene:
+    """Scenarios, each begun so many hours behind the scene's start, as one sensor would have written them.
+
+    `chance`: a seed; each row comes up to so late as the sensor writes it, by chance, and not always as late.
+    """
     scene = Scene()
     for number, (scenario, hours) in enumerate(placed):
         files = sorted((LAB / scenario / form).glob("*.log*"))
@@ -211,6 +216,63 @@ def zeek_scene(placed: Sequence[tuple[str, float]] = DAY, *, form: str = "tsv", 
         scene.headers["notice.log"] = NOTICE.encode()
         scene.lines.append((ts_us, "notice.log", text.encode()))
     scene.lines.sort(key=lambda line: line[0])  # stable: rows of one time stay as they were
+    return scene
+
+
+def eve_delay_s(event: Mapping[str, Any]) -> float:
+    """How long after a flow's last packet Suricata writes it, by its timeouts; other events at once."""
+    if event["event_type"] != "flow":
+        return 0
+    return 10 if event["flow"]["state"] == "closed" else 600
+
+
+def moved_eve(path: Path, shift_s: int, mark: bytes) -> list[tuple[int, bytes]]:
+    """Events of Suricata, `shift_s` later, flows told apart by `mark`."""
+
+    def moved(match: re.Match[bytes]) -> bytes:
+        return match[1] + (datetime.fromisoformat(match[2].decode()) + timedelta(seconds=shift_s)).strftime(
+            "%Y-%m-%dT%H:%M:%S.%f+0000"
+        ).encode()
+
+    rows = []
+    for line in read_log(path).splitlines(keepends=True):
+        line = re.sub(rb'("(?:timestamp|start|end)":")([^"]*)', moved, line)
+        line = re.sub(rb'("flow_id":\d+)', rb"\g<1>" + mark, line)
+        event = json.loads(line)
+        at = datetime.fromisoformat(event.get("flow", {}).get("end") or event["timestamp"])
+        rows.append((micros(at) + int(eve_delay_s(event) * MICROS), line))
+    return rows
+
+
+def micros(at: datetime) -> int:
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def eve_scene(placed: Sequence[tuple[str, float]], *, alerts: int = 0) -> Scene:
+    """As `zeek_scene`, of Suricata: one log."""
+    scene = Scene()
+    for number, (scenario, hours) in enumerate(placed):
+        path = LAB / scenario / "eve.json.gz"
+        first = min(at - int(eve_delay_s(json.loads(line)) * MICROS) for at, line in moved_eve(path, 0, b""))
+        shift_s = BASE_S + int(hours * 3600) - first // MICROS
+        scene.lines += [(at, "eve.json", line) for at, line in moved_eve(path, shift_s, b"%d" % number)]
+    span_us = max(line[0] for line in scene.lines) - BASE_S * MICROS
+    for n in range(alerts):
+        at_us = BASE_S * MICROS + span_us * n // alerts
+        signature = {"signature_id": 1000 + n % 2, "signature": f"LOCAL {n % 2}", "category": "Test", "severity": 2}
+        event = {
+            "timestamp": datetime.fromtimestamp(at_us / MICROS, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f+0000"),
+            "flow_id": n + 1,
+            "event_type": "alert",
+            "src_ip": "10.0.0.5",
+            "src_port": 40000,
+            "dest_ip": "10.0.1.1",
+            "dest_port": 80,
+            "proto": "TCP",
+            "alert": {"action": "allowed", "gid": 1, "rev": 1, **signature},
+        }
+        scene.lines.append((at_us, "eve.json", json.dumps(event).encode() + b"\n"))
+    scene.lines.sort(key=lambda line: line[0])
     return scene
 
 
@@ -349,6 +411,19 @@ class Simulated:
         self.now_us += int((self.step_s if before_us <= self.end_us else 60.0) * MICROS)
         if before_us <= self.end_us:
             self.write(before_us, self.now_us)
+
+
+def writes(scene: Scene, folder: Path) -> Callable[[int, int], None]:
+    """A sensor that writes each row when it arrives."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [0]
+
+    def write(before_us: int, now_us: int) -> None:
+        until = bisect(scene.lines, now_us - 1, key=lambda line: line[0])
+        scene.append(folder, scene.lines[written[0] : until])
+        written[0] = until
+
+    return write
 
 
 # Rows

@@ -6,6 +6,8 @@ import gzip
 import os
 import random
 import shutil
+from bisect import bisect
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -89,20 +91,17 @@ class Sensor:
 
     def __init__(self, scene, folder: Path, rotate=None, *, file=str, every_us: int = 31 * 60_000_000) -> None:
         self.scene, self.folder, self.rotate, self.file, self.every_us = scene, folder, rotate, file, every_us
-        self.at = self.rotations = 0
+        self.written = self.rotations = 0
         folder.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, before_us: int, now_us: int) -> None:
         if self.rotate and before_us // self.every_us != now_us // self.every_us:
             self._rotate(now_us)
-        until = next((n for n in range(self.at, len(self.scene.lines)) if self.scene.lines[n][0] >= now_us), None)
-        until = len(self.scene.lines) if until is None else until
-        self.scene.append(self.folder, self.scene.lines[self.at : until], file=self.file)
-        self.at = until
+        until = bisect(self.scene.lines, now_us - 1, key=lambda line: line[0])
+        self.scene.append(self.folder, self.scene.lines[self.written : until], file=self.file)
+        self.written = until
 
     def _rotate(self, now_us: int) -> None:
-        from datetime import UTC, datetime
-
         stamp = datetime.fromtimestamp(now_us // 1_000_000, UTC).strftime("%Y-%m-%d-%H-%M-%S")
         live = [p.name for p in self.folder.iterdir() if p.suffix == ".log" and "." not in p.stem and "__" not in p.stem]
         for log in live:

@@ -28,7 +28,7 @@ SELECT
     alert.category AS category,
     alert.severity AS severity,
     nullif(app_proto, 'failed') AS app_proto,
-    direction,
+    direction AS packet_direction,
     mitre.mitre_tactic_id AS mitre_tactic_id,
     mitre.mitre_tactic_name AS mitre_tactic_name,
     mitre.mitre_technique_id AS mitre_technique_id,
