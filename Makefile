@@ -30,3 +30,7 @@ check: setup
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# BENCH holds its options, such as BENCH="--only load --rows 5000000".
+bench: setup
+	$(BIN)/python tests/bench/bench.py $(BENCH)

@@ -109,7 +109,7 @@ class Scheduler:
         watermark = marks.of(sensor, table.reads, now_s=now_s)
         if watermark is None:
             return None
-        unit, until = f"hour:{table.name}", sealed_end(watermark, 3600, self._lateness(table, sensor))
+        unit, until = f"hour:{table.name}", sealed_end(watermark, 3600, self._hour_lateness(table, sensor))
         mark = self.store.sealed(sensor, unit)
         if mark is not None and until <= mark:
             return None
@@ -221,6 +221,11 @@ class Scheduler:
             schema, temporary = derived_schema(self.tables[name]), self._temporary.get((sensor, name), ())
             return self.store.derived_view(name, sensor, start_us, end_us, schema, temporary)
         return self.store.view(name, sensor, start_us, end_us, self.schema(name))
+
+    def _hour_lateness(self, table: type[DerivedTable], sensor: str) -> int:
+        """A derived table's own lateness, or the longest that a rule gives to a detector that reads it."""
+        of_rules = [w.lateness_s for w in self.watches.values() if table.name in w.detector.derived]
+        return max((s for s in of_rules if s is not None), default=self._lateness(table, sensor))
 
     def _lateness(self, plugin: type[Detector] | type[DerivedTable], sensor: str) -> int:
         filled_by_suricata = any(self.store.shown_source(t, sensor) == "suricata" for t in plugin.reads)

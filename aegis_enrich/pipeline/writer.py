@@ -114,9 +114,6 @@ class Writer:
         begun, self._begun = self._begun, None
         return (begun[0], begun[1].result) if begun else None
 
-    def close(self) -> None:
-        self._pool.shutdown()
-
 
 def _by_source(parts: Sequence[pa.Table]) -> list[pa.Table]:
     """One table a source (Zeek, Suricata)."""

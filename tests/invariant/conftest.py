@@ -52,6 +52,8 @@ NOTICE = """#separator \\x09
 
 # A row as the sensor writes it: when (µs since the epoch), to which log, and the line.
 Line = tuple[int, str, bytes]
+# A row as it is read: its end (µs since the epoch), how much later it is written at most (s), and the line.
+Row = tuple[int, float, bytes]
 
 
 def content(document: Mapping[str, Any]) -> str:
@@ -132,7 +134,7 @@ def zeek_delay_s(row: Mapping[str, Any]) -> float:
     return {"S0": 5, "SF": 0, "REJ": 0, "RSTO": 0, "RSTR": 0, "RSTOS0": 5, "RSTRH": 5}.get(state or "SF", 300)
 
 
-def moved_tsv(path: Path, shift_s: int, mark: bytes) -> tuple[bytes, list[tuple[int, bytes]]]:
+def moved_tsv(path: Path, shift_s: int, mark: bytes) -> tuple[bytes, list[Row]]:
     """Header and rows of a Zeek log, `shift_s` later, uids told apart by `mark`."""
     head, rows, names = b"", [], []
     for line in read_log(path).splitlines(keepends=True):
@@ -149,11 +151,11 @@ def moved_tsv(path: Path, shift_s: int, mark: bytes) -> tuple[bytes, list[tuple[
         cells[names.index("ts")] = b"%d.%06d" % divmod(ts_us, MICROS)
         conn = path.name.startswith("conn.")
         end_us = ts_us + (int(Decimal(values["duration"]) * MICROS) if conn and values["duration"] != "-" else 0)
-        rows.append((end_us + int((zeek_delay_s(values) if conn else 0) * MICROS), b"\t".join(cells) + b"\n"))
+        rows.append((end_us, zeek_delay_s(values) if conn else 0, b"\t".join(cells) + b"\n"))
     return head, rows
 
 
-def moved_json(path: Path, shift_s: int, mark: bytes) -> list[tuple[int, bytes]]:
+def moved_json(path: Path, shift_s: int, mark: bytes) -> list[Row]:
     """The same of a log in JSON, which has no header."""
 
     def marked(match: re.Match[bytes]) -> bytes:
@@ -167,9 +169,9 @@ def moved_json(path: Path, shift_s: int, mark: bytes) -> list[tuple[int, bytes]]
         assert ts is not None
         moved = Decimal(ts[1].decode()) + shift_s
         conn = path.name.startswith("conn.")
-        late_s = values.get("duration", 0) + zeek_delay_s(values) if conn else 0
+        end_us = int(moved * MICROS) + (int(values.get("duration", 0) * MICROS) if conn else 0)
         text = line[: ts.start(1)] + str(moved).encode() + line[ts.end(1) :]
-        rows.append((int(moved * MICROS) + int(late_s * MICROS), text))
+        rows.append((end_us, zeek_delay_s(values) if conn else 0, text))
     return rows
 
 
@@ -195,7 +197,7 @@ def zeek_scene(
 
     `chance`: a seed; each row comes up to so late as the sensor writes it, by chance, and not always as late.
     """
-    scene = Scene()
+    scene, rng = Scene(), None if chance is None else random.Random(chance)
     for number, (scenario, hours) in enumerate(placed):
         files = sorted((LAB / scenario / form).glob("*.log*"))
         first = min(min(r[0] for r in moved_tsv(f, 0, b"")[1]) for f in (LAB / scenario / "tsv").glob("conn.log*"))
@@ -207,7 +209,7 @@ def zeek_scene(
                 assert scene.headers.setdefault(name, head).split(b"#fields")[1] == head.split(b"#fields")[1]
             else:
                 rows = moved_json(path, shift_s, b"%d" % number)
-            scene.lines += [(arrival, name, line) for arrival, line in rows]
+            scene.lines += arrivals(rows, name, rng)
     span_us = max(line[0] for line in scene.lines) - BASE_S * MICROS
     for n in range(notices):
         ts_us = BASE_S * MICROS + span_us * n // notices
@@ -226,7 +228,7 @@ def eve_delay_s(event: Mapping[str, Any]) -> float:
     return 10 if event["flow"]["state"] == "closed" else 600
 
 
-def moved_eve(path: Path, shift_s: int, mark: bytes) -> list[tuple[int, bytes]]:
+def moved_eve(path: Path, shift_s: int, mark: bytes) -> list[Row]:
     """Events of Suricata, `shift_s` later, flows told apart by `mark`."""
 
     def moved(match: re.Match[bytes]) -> bytes:
@@ -240,22 +242,27 @@ def moved_eve(path: Path, shift_s: int, mark: bytes) -> list[tuple[int, bytes]]:
         line = re.sub(rb'("flow_id":\d+)', rb"\g<1>" + mark, line)
         event = json.loads(line)
         at = datetime.fromisoformat(event.get("flow", {}).get("end") or event["timestamp"])
-        rows.append((micros(at) + int(eve_delay_s(event) * MICROS), line))
+        rows.append((micros(at), eve_delay_s(event), line))
     return rows
+
+
+def arrivals(rows: Iterable[Row], name: str, rng: random.Random | None) -> list[Line]:
+    """When each row is written: as late as it can be, or up to that by chance."""
+    return [(end + int(late_s * (rng.random() if rng else 1) * MICROS), name, line) for end, late_s, line in rows]
 
 
 def micros(at: datetime) -> int:
     return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
-def eve_scene(placed: Sequence[tuple[str, float]], *, alerts: int = 0) -> Scene:
+def eve_scene(placed: Sequence[tuple[str, float]], *, alerts: int = 0, chance: int | None = None) -> Scene:
     """As `zeek_scene`, of Suricata: one log."""
-    scene = Scene()
+    scene, rng = Scene(), None if chance is None else random.Random(chance)
     for number, (scenario, hours) in enumerate(placed):
         path = LAB / scenario / "eve.json.gz"
-        first = min(at - int(eve_delay_s(json.loads(line)) * MICROS) for at, line in moved_eve(path, 0, b""))
+        first = min(row[0] for row in moved_eve(path, 0, b""))
         shift_s = BASE_S + int(hours * 3600) - first // MICROS
-        scene.lines += [(at, "eve.json", line) for at, line in moved_eve(path, shift_s, b"%d" % number)]
+        scene.lines += arrivals(moved_eve(path, shift_s, b"%d" % number), "eve.json", rng)
     span_us = max(line[0] for line in scene.lines) - BASE_S * MICROS
     for n in range(alerts):
         at_us = BASE_S * MICROS + span_us * n // alerts
