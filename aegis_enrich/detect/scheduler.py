@@ -19,6 +19,7 @@ from .windows import Window, floor_to, sealed_end, with_rows
 
 log = logging.getLogger(__name__)
 
+NEVER_US = -(2**62)
 TRIES = 3  # an evaluation that fails is run again, in four times as many shards each time
 
 
@@ -109,8 +110,9 @@ class Scheduler:
         watermark = marks.of(sensor, table.reads, now_s=now_s)
         if watermark is None:
             return None
-        unit, until = f"hour:{table.name}", sealed_end(watermark, 3600, self._hour_lateness(table, sensor))
+        unit = f"hour:{table.name}"
         mark = self.store.sealed(sensor, unit)
+        until = sealed_end(watermark, 3600, self._hour_lateness(table, sensor, mark))
         if mark is not None and until <= mark:
             return None
         for hour in self.store.hours(table.reads, sensor, after_us=mark):
@@ -135,12 +137,13 @@ class Scheduler:
 
     def _sealed_until(self, watch: Watch, sensor: str, marks: Watermarks, now_s: float) -> int | None:
         detector = watch.detector
+        mark = self.store.sealed(sensor, f"detector:{detector.name}")
         ends = []
         if detector.reads:
             watermark = marks.of(sensor, detector.reads, now_s=now_s)
             if watermark is None:
                 return None
-            lateness = watch.lateness_s if watch.lateness_s is not None else self._lateness(detector, sensor)
+            lateness = watch.lateness_s if watch.lateness_s is not None else self._lateness(detector, sensor, mark)
             ends.append(sealed_end(watermark, detector.every_s, lateness))
         for name in detector.derived:
             hours = self.store.sealed(sensor, f"hour:{name}")
@@ -222,14 +225,20 @@ class Scheduler:
             return self.store.derived_view(name, sensor, start_us, end_us, schema, temporary)
         return self.store.view(name, sensor, start_us, end_us, self.schema(name))
 
-    def _hour_lateness(self, table: type[DerivedTable], sensor: str) -> int:
+    def _hour_lateness(self, table: type[DerivedTable], sensor: str, mark: int | None) -> int:
         """A derived table's own lateness, or the longest that a rule gives to a detector that reads it."""
         of_rules = [w.lateness_s for w in self.watches.values() if table.name in w.detector.derived]
-        return max((s for s in of_rules if s is not None), default=self._lateness(table, sensor))
+        return max((s for s in of_rules if s is not None), default=self._lateness(table, sensor, mark))
 
-    def _lateness(self, plugin: type[Detector] | type[DerivedTable], sensor: str) -> int:
-        filled_by_suricata = any(self.store.shown_source(t, sensor) == "suricata" for t in plugin.reads)
-        return plugin.lateness_suricata_s if filled_by_suricata else plugin.lateness_s
+    def _lateness(self, plugin: type[Detector] | type[DerivedTable], sensor: str, mark: int | None) -> int:
+        """That of the windows behind `mark`: Suricata's, where one of them may show its rows of a table."""
+        before_us = NEVER_US if mark is None else mark + HOUR_US
+        by_suricata = any(
+            "suricata" in self.store.sources(t, sensor)
+            and "zeek" not in self.store.sources(t, sensor, before_us=before_us)
+            for t in plugin.reads
+        )
+        return plugin.lateness_suricata_s if by_suricata else plugin.lateness_s
 
     def _seal(self, sensor: str, unit: str, until: int) -> None:
         with self.store.transaction() as tx:

@@ -9,11 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ..config import Config, size_bytes
 from ..decide import Decider, RuleSet, evaluate_rows, load_rules
@@ -26,11 +25,12 @@ from ..detect.windows import sealed_end
 from ..enrich import Enrichment
 from ..errors import AegisError, ConfigError
 from ..follow import Follower
-from ..plugin import HOUR_US, Sink
+from ..plugin import Sink
 from ..registry import Registry
 from ..store import DiskFull, Holds, Store, Upkeep
 from ..store.state import add
 from .intake import Intake, stream_of
+from .late import count_late
 from .upkeep import UpkeepBeside, holds
 
 log = logging.getLogger(__name__)
@@ -134,7 +134,10 @@ class Engine:
         self.delivery.start()
         try:
             while not self.stopping.is_set() and (until_s is None or time.monotonic() < until_s):
-                read = self._room() and self.intake.read()
+                room = self._room()
+                read = room and self.intake.read()
+                if not room:
+                    self.intake.look()
                 self._go_on()
                 self._keep_up()
                 self.progress("follow", self.intake)
@@ -240,35 +243,6 @@ class Engine:
             mark = tx.execute("SELECT min(sealed_us) FROM sealed WHERE unit = ?", [unit]).fetchone()[0]
             self.decider.close(tx, name, mark)
 
-    def _late(self, tx: sqlite3.Connection, sensor: str, table: str, rows: pa.Table) -> int:
-        """Counts, per detector and hour, the rows that it is shown and counts and that lie in a sealed window."""
-        if self.store.shown_source(table, sensor) == "zeek":
-            rows = rows.filter(pc.equal(rows["source"], "zeek"))
-        ends = rows["end_ts"].cast(pa.int64())
-        late = 0
-        for name, watch in self.scheduler.watches.items():
-            units = [f"detector:{name}"] if table in watch.detector.reads else []
-            units += [
-                f"hour:{t.name}"
-                for n, t in self.scheduler.tables.items()
-                if n in watch.detector.derived and table in t.reads
-            ]
-            marks = [m for unit in units if (m := self.store.sealed(sensor, unit)) is not None]
-            if not marks:
-                continue
-            mask = pc.less(ends, max(marks))
-            if counted := _counted(watch.detector.counts.get(table, ()), rows):
-                mask = pc.and_(mask, counted)
-            hours = pc.value_counts(pc.floor(pc.divide(ends.filter(mask).cast(pa.float64()), HOUR_US)).cast(pa.int64()))
-            for entry in hours.to_pylist():
-                tx.execute(
-                    "INSERT INTO late_windows VALUES (?, ?, ?, ?)"
-                    " ON CONFLICT DO UPDATE SET rows = rows + excluded.rows",
-                    [sensor, name, entry["values"] * HOUR_US, entry["counts"]],
-                )
-            late = max(late, sum(e["counts"] for e in hours.to_pylist()))
-        return late
-
     def _use_rules(self, rules: RuleSet) -> None:
         self.rules = rules
         digest = hashlib.sha256(f"{rules.hash} {self.parts.enrichment.digest()}".encode()).hexdigest()[:16]
@@ -284,7 +258,7 @@ class Engine:
         )
         self.intake.row_rules = lambda table, sensor, rows: evaluate_rows(rules, table, sensor, rows)
         self.intake.apply_rows = self.decider.rows
-        self.intake.late = self._late
+        self.intake.late = partial(count_late, self.store, self.scheduler)
 
     def _schema(self, table: str) -> pa.Schema:
         return self.parts.enrichment.schema(table)
@@ -316,15 +290,6 @@ class Engine:
             return False
         self._due_s[what] = now_s + seconds
         return True
-
-
-def _counted(alternatives: Sequence[Mapping[str, tuple[str, ...]]], rows: pa.Table) -> pa.ChunkedArray | None:
-    """Which rows match one of the alternatives; None where every row counts."""
-    masks = [
-        reduce(pc.and_, [pc.is_in(rows[c], value_set=pa.array(v, pa.string())) for c, v in columns.items()])
-        for columns in alternatives
-    ]
-    return reduce(pc.or_, masks) if masks else None
 
 
 def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:

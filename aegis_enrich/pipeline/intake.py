@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import time
 from collections import Counter
@@ -23,8 +22,6 @@ from ..store import Segment, Store
 from ..store.state import add
 from ..tables import TABLES
 from .writer import Flush, Waiting, Writer
-
-log = logging.getLogger(__name__)
 
 READ_BYTES = 4 * 2**20
 BESIDE_ROWS = 16_384  # a flush of fewer is written at once: beside the reading it would only be committed later
@@ -77,9 +74,7 @@ class Intake:
 
     def read(self, limit: int = READ_BYTES) -> bool:
         """Reads on in the log that is furthest behind; False where none has anything to read."""
-        pending = self.follower.pending()
-        self._note_unread(pending)
-        self._idle = not pending
+        pending = self.look()
         if not pending:
             return False
         file = min(enumerate(pending), key=lambda p: (self._reach(p[1]), p[0]))[1]
@@ -105,6 +100,13 @@ class Intake:
         self.counts.rows[file.name] += sum(t.num_rows for t in decoded.tables.values())
         self.counts.bad[file.name] += len(decoded.bad)
         return True
+
+    def look(self) -> list[LogFile]:
+        """The logs with anything to read; they hold the watermark, though reading may have to wait."""
+        pending = self.follower.pending()
+        self._note_unread(pending)
+        self._idle = not pending
+        return pending
 
     @property
     def waiting_rows(self) -> int:

@@ -271,18 +271,26 @@ class Store(Database):
         found = {hour for (text,) in rows for hour in json.loads(str(text))}
         return sorted(h for h in found if after_us is None or h + HOUR_US > after_us)
 
-    def shown_source(self, table: str, sensor: str) -> str | None:
-        """Whose rows of a table are shown for a sensor: Zeek's where it writes the table, else Suricata's."""
+    def sources(self, table: str, sensor: str, *, before_us: int | None = None) -> set[str]:
+        """Who wrote rows of a table for a sensor (with `end_ts` before then): zeek, suricata."""
         rows = self.query(
-            "SELECT DISTINCT source FROM segments WHERE tbl = ? AND sensor = ? AND tombstone_us IS NULL",
-            [table, sensor],
+            "SELECT DISTINCT source FROM segments WHERE tbl = ? AND sensor = ? AND tombstone_us IS NULL AND min_us < ?",
+            [table, sensor, 2**62 if before_us is None else before_us],
         )
-        sources = {str(r[0]) for r in rows}
+        return {str(row[0]) for row in rows}
+
+    def shown_source(self, table: str, sensor: str, *, before_us: int | None = None) -> str | None:
+        """Whose rows of a table are shown for a sensor: Zeek's from its first row in the table on, else Suricata's.
+
+        `before_us`: the end of the span that is looked at. A sensor whose Zeek begins to write a table later shows
+        Suricata's rows until then, whether that is evaluated before or after.
+        """
+        sources = self.sources(table, sensor, before_us=before_us)
         return "zeek" if "zeek" in sources else next(iter(sorted(sources)), None)
 
     def view(self, table: str, sensor: str, start_us: int, end_us: int, schema: pa.Schema) -> View:
         """What a query sees of a log's table in a span."""
-        source = self.shown_source(table, sensor)
+        source = self.shown_source(table, sensor, before_us=end_us)
         segments = self.segments(table, sensor, source=source, start_us=start_us, end_us=end_us) if source else []
         paths, rows = tuple(str(s.path) for s in segments), sum(s.rows for s in segments)
         return View(table, schema, start_us, end_us, paths, rows, source=source or "")

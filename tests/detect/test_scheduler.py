@@ -18,7 +18,7 @@ from aegis_enrich.detect.scheduler import Scheduler, Watch
 from aegis_enrich.detect.watermark import Watermarks
 from aegis_enrich.detect.windows import Window
 from aegis_enrich.plugin import HOUR_US, MICROS, Column, DerivedTable, Detector, Finding
-from aegis_enrich.store import Rows, Store
+from aegis_enrich.store import DiskFull, Rows, Store
 from aegis_enrich.tables import TABLES
 
 BASE = 475_000 * HOUR_US
@@ -384,3 +384,27 @@ def test_only_derived_tables_that_a_detector_reads_are_made(store: Store) -> Non
     assert scheduler(store, Counting).tables == {}
     run_due(scheduler(store, Counting), marks(100))
     assert store.segments("count_hour", "s") == []
+
+
+def test_a_rules_lateness_is_that_of_the_hours_it_reads(store: Store) -> None:
+    put(store, 10)
+    work = scheduler(store, Daily, lateness_s=900)
+    assert run_due(work, marks(74.9)) == []
+    assert run_due(work, marks(75)) == [60, 60]
+
+
+def test_a_spill_that_finds_no_room_leaves_the_window_due(store: Store, monkeypatch) -> None:
+    put(store, 10)
+    work = scheduler(store, Counting)
+
+    def full(self: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("aegis_enrich.detect.evaluate.Evaluation.run", full)
+        job = work.due(marks(31.5), now_s=0)
+        assert job is not None
+        with pytest.raises(DiskFull):
+            job.run_here()
+    assert not store.query("SELECT 1 FROM windows_failed")
+    assert run_due(work, marks(31.5)) == [30]

@@ -10,7 +10,6 @@ import gzip
 import json
 import random
 import re
-import time
 from bisect import bisect
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -213,8 +212,9 @@ def zeek_scene(
     span_us = max(line[0] for line in scene.lines) - BASE_S * MICROS
     for n in range(notices):
         ts_us = BASE_S * MICROS + span_us * n // notices
-        row = f"10.0.0.{n % 2}\t40000\t10.0.1.1\t22\ttcp\tSSH::Password_Guessing\tguessing\t-\t10.0.0.{n % 2}\t10.0.1.1\t22"
-        text = f"{ts_us // MICROS}.{ts_us % MICROS:06}\tCn{n:04}\t{row}\t-\tNotice::ACTION_LOG\n"
+        client, what = f"10.0.0.{n % 2}", "SSH::Password_Guessing\tguessing\t-"
+        row = f"{client}\t40000\t10.0.1.1\t22\ttcp\t{what}\t{client}\t10.0.1.1\t22\t-\tNotice::ACTION_LOG"
+        text = f"{ts_us // MICROS}.{ts_us % MICROS:06}\tCn{n:04}\t{row}\n"
         scene.headers["notice.log"] = NOTICE.encode()
         scene.lines.append((ts_us, "notice.log", text.encode()))
     scene.lines.sort(key=lambda line: line[0])  # stable: rows of one time stay as they were
@@ -232,9 +232,12 @@ def moved_eve(path: Path, shift_s: int, mark: bytes) -> list[Row]:
     """Events of Suricata, `shift_s` later, flows told apart by `mark`."""
 
     def moved(match: re.Match[bytes]) -> bytes:
-        return match[1] + (datetime.fromisoformat(match[2].decode()) + timedelta(seconds=shift_s)).strftime(
-            "%Y-%m-%dT%H:%M:%S.%f+0000"
-        ).encode()
+        return (
+            match[1]
+            + (datetime.fromisoformat(match[2].decode()) + timedelta(seconds=shift_s))
+            .strftime("%Y-%m-%dT%H:%M:%S.%f+0000")
+            .encode()
+        )
 
     rows = []
     for line in read_log(path).splitlines(keepends=True):
@@ -381,6 +384,7 @@ class Simulated:
         self.start_us, self.end_us, self.rest_us, self.step_s = start_us, end_us, int(rest_s * MICROS), step_s
         self.now_us = start_us
         self.limits: Callable[[], int] | None = None
+        self.room: Callable[[int], bool] | None = None  # whether the disk has room, by the time
 
     def clock(self) -> float:
         return (self.now_us - self.start_us) / MICROS + 1000.0
@@ -407,6 +411,8 @@ class Simulated:
                     engine.stopping.set()
 
             patch.setattr(follower, "wait", wait)
+            if (room := self.room) is not None:
+                patch.setattr(engine, "_room", lambda: room(self.now_us))
             engine.run()
             engine.delivery.close()
             assert not follower.lost
@@ -520,11 +526,4 @@ def lab() -> Path:
 @pytest.fixture(scope="session")
 def tools() -> Any:
     """The functions and classes of this module."""
-    return SimpleNamespace(**globals())
-
-
-@pytest.fixture(scope="session", autouse=True)
-def took() -> Iterable[None]:
-    begun = time.monotonic()
-    yield
-    print(f"invariant: {time.monotonic() - begun:.0f} s")
+    return SimpleNamespace(**globals(), hour_us=HOUR_US)

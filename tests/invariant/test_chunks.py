@@ -49,3 +49,12 @@ def test_eve_in_pieces(tools, parts, lab, tmp_path, scenario):
     few = tools.with_flush(parts, rows=300)
     assert tools.one_pass(few, tmp_path / "s", eve, limits=tools.random_limits(1)) == want
     assert want.alerts
+
+
+def test_two_sensors_in_pieces(tools, parts, lab, tmp_path):
+    """What both saw is one alert that names both."""
+    both = {"a": [lab / "dns_tunnel/tsv", lab / "beacon_http_60s/tsv"], "b": [lab / "dns_tunnel/json"]}
+    want = tools.one_pass(parts, tmp_path / "whole", **both)
+    few = tools.with_flush(parts, rows=100)
+    assert tools.one_pass(few, tmp_path / "s", limits=tools.random_limits(2), **both) == want
+    assert any('"sensors": ["a", "b"]' in text for text in want.alerts.values())

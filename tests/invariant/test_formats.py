@@ -45,9 +45,9 @@ def test_hourly_archives_some_of_them_compressed_and_some_in_json(tools, parts, 
     """A sensor that was switched over: each hour's files in the one form or the other."""
     rng = random.Random(5)
     logs = tmp_path / "logs"
-    half_past = [tools.BASE_S * 1_000_000 + (2 * n + 1) * tools.HOUR_US // 2 for n in range(len(tools.SCENARIOS))]
+    half_past = [tools.BASE_S * 1_000_000 + (2 * n + 1) * tools.hour_us // 2 for n in range(len(tools.SCENARIOS))]
     lines = {"tsv": tsv.scene.cut(half_past), "json": json.cut(half_past)}
-    for hour, begun_us in enumerate([half_past[0] - tools.HOUR_US, *half_past]):
+    for hour, begun_us in enumerate([half_past[0] - tools.hour_us, *half_past]):
         scene, form = rng.choice([(tsv.scene, "tsv"), (json, "json")])
         stamp = tools.stamp(begun_us)
         scene.append(logs, lines[form][hour], file=lambda name, at=stamp: name.replace(".log", f".{at}.log"))

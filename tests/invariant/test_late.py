@@ -26,10 +26,6 @@ def parts(tools, parts):
     return tools.with_flush(parts, seconds=20, small_seconds=40)
 
 
-def newest_end_us(scene, name):
-    """How far behind the newest row each row of a log comes, at most, in s."""
-
-
 def watch(tools, parts, root, monkeypatch, scene):
     """What a simulated `watch` gives, of rows in the order of their arrival."""
     write = tools.writes(scene, root / "logs")
@@ -54,7 +50,6 @@ def test_suricata(tools, parts, tmp_path, monkeypatch, seed):
     want = tools.one_pass(parts, tmp_path / "whole", scene.write(tmp_path / "analyzed"))
     assert watch(tools, parts, tmp_path, monkeypatch, scene) == want
     assert want.late == 0
-    assert sorted(want.counts.values())[-4:] != []
     rules = [tools.json.loads(text)["rule"]["id"] for text in want.alerts.values()]
     assert {"beaconing", "dns_tunnel", "port_scan", "intel", "suricata_alert"} <= set(rules)
 
@@ -62,7 +57,7 @@ def test_suricata(tools, parts, tmp_path, monkeypatch, seed):
 def test_zeek_and_suricata_as_one_sensor(tools, parts, tmp_path, monkeypatch):
     """Zeek's logs that begin later than Suricata's events of the same kind."""
     scene = tools.zeek_scene(HOURS)
-    eve = tools.eve_scene(EVE, alerts=6)
+    eve = tools.eve_scene([("dns_tunnel", 0.1), *HOURS], alerts=6)
     scene.lines = sorted(scene.lines + eve.lines, key=lambda line: line[0])
     want = tools.one_pass(parts, tmp_path / "whole", scene.write(tmp_path / "analyzed"))
     assert watch(tools, parts, tmp_path, monkeypatch, scene) == want
@@ -72,7 +67,7 @@ def test_rows_later_than_any_sensor_writes_them_are_counted(tools, parts, tmp_pa
     """So that the tests above can fail."""
     scene = tools.zeek_scene(ZEEK)
     rng = random.Random(1)
-    held = [(at + 2 * tools.HOUR_US, name, line) for at, name, line in scene.lines if rng.random() < 0.02]
+    held = [(at + 2 * tools.hour_us, name, line) for at, name, line in scene.lines if rng.random() < 0.02]
     scene.lines = sorted(held + [line for line in scene.lines if rng.random() < 0.5], key=lambda line: line[0])
     got = watch(tools, parts, tmp_path, monkeypatch, scene)
     assert got.late > 0
