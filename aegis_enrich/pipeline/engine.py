@@ -117,6 +117,7 @@ class Engine:
         self.follower.finish()
         self._read_all()
         self.intake.flush()
+        pa.default_memory_pool().release_unused()  # what reading held is for the queries now
         self._note_lost()
         self._mark_row_rules()
         while not self.stopping.is_set() and (job := self.scheduler.due(self.marks, now_s=time.monotonic())):
