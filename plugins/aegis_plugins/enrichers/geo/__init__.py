@@ -58,7 +58,9 @@ class Geo(Enricher):
             if file.value is not None:
                 age_days = (now_s - file.value.metadata().build_epoch) / 86_400
                 if age_days > OLD_DAYS:
-                    said.append(f"{file.path} was built {age_days:.0f} days ago; renew it, for instance with geoipupdate")
+                    said.append(
+                        f"{file.path} was built {age_days:.0f} days ago; renew it, for instance with geoipupdate"
+                    )
         if self._places.value is None and self._systems.value is None:
             said.append("no MMDB file is configured, so alerts have no country and no AS; set geo.city and geo.asn")
         return said
