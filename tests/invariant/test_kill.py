@@ -160,7 +160,7 @@ def test_kills_at_every_point(tools, day, intel_file, runner, tmp_path):
         watched.grow(part)
     watched.finish(runner)
     assert killed.total() == len(points)
-    assert killed["any"] <= 8, killed
+    assert killed["any"] <= len(points) // 2, killed
     assert {point for point, _ in POINTS} <= killed.keys()
 
 
