@@ -23,14 +23,14 @@ EVE = (*HOURS, ("beacon_http_60s", 1.5), ("benign", 2.6))
 
 @pytest.fixture(scope="module")
 def parts(tools, parts):
-    return tools.with_flush(parts, seconds=20, small_seconds=40)
+    return tools.with_flush(parts, seconds=60, small_seconds=120)
 
 
 def watch(tools, parts, root, monkeypatch, scene):
     """What a simulated `watch` gives, of rows in the order of their arrival."""
     write = tools.writes(scene, root / "logs")
     run = tools.Simulated(parts, root / "s", {"sensor": [root / "logs"]}, write, scene.start_us - 1, scene.end_us)
-    run.step_s = 10.0
+    run.step_s = 15.0
     return run.run(monkeypatch)
 
 

@@ -256,7 +256,7 @@ def test_rows_of_real_logs_map_as_the_templates_say(server, delivering, analyzed
 def test_the_roles_in_the_readme_suffice(secured_elasticsearch) -> None:
     server = secured_elasticsearch
     server.forget_alerts()
-    server.call("DELETE", f"/_index_template/logs-aegis.{UNUSED}")
+    server.call("DELETE", "/_index_template/aegis-alerts")
     assert any("is missing" in p for p in Elasticsearch.check(server.settings("writer")))
     Elasticsearch.setup(server.settings("setup"))
     assert Elasticsearch.check(server.settings("writer")) == []
