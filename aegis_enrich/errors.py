@@ -13,6 +13,11 @@ class AegisError(Exception):
         self.where = where
         super().__init__(f"{where}: {what}" if where else what)
 
+    @property
+    def problems(self) -> tuple[AegisError, ...]:
+        """The problems that it tells of: itself, or all of them where it is several."""
+        return (self,)
+
 
 class ConfigError(AegisError):
     """A configuration, rule or list file that does not check."""
@@ -30,5 +35,9 @@ class Problems(ConfigError):
     """Several problems, found in one pass and shown at once."""
 
     def __init__(self, problems: Sequence[AegisError]) -> None:
-        self.problems = tuple(problems)
+        self._problems = tuple(problems)
         super().__init__("\n".join(str(p) for p in problems))
+
+    @property
+    def problems(self) -> tuple[AegisError, ...]:
+        return self._problems

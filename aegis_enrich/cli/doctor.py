@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from .. import doctor
-from ..errors import AegisError, Problems
+from ..errors import AegisError
 from ..plugin import MICROS
 from ..registry import load
 from ..store import Store
@@ -47,8 +47,7 @@ def command(
         config = configuration(config_file, state, rules=str(rules.absolute()) if rules else None)
         registry = load()
     except AegisError as error:
-        problems = error.problems if isinstance(error, Problems) else (error,)
-        found = [doctor.Check("configuration", "problem", str(p)) for p in problems]
+        found = [doctor.Check("configuration", "problem", str(p)) for p in error.problems]
         return _tell(found, as_json=as_json)
     config = with_elasticsearch(config, url, None)
     named = sensor_options(sensors, config)

@@ -127,7 +127,7 @@ def _checked_site(config: Config, registry: Registry) -> list[str]:
 
 
 def _lines(error: AegisError) -> list[str]:
-    return [str(p) for p in error.problems] if isinstance(error, Problems) else [str(error)]
+    return [str(p) for p in error.problems]
 
 
 @contextlib.contextmanager

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from ..config import Config
 from ..decide import load_rules
-from ..errors import AegisError, Problems
+from ..decide.testing import Bench
+from ..errors import AegisError
 from ..registry import Registry
 from .check import Check
 
@@ -15,9 +16,9 @@ from .check import Check
 def rules(config: Config, registry: Registry) -> Iterator[Check]:
     """Whether the rules check; every problem of theirs."""
     try:
-        found = load_rules(config.rules_dir, registry.detectors)
+        found = load_rules(config.rules_dir, registry.detectors, Bench.of(registry).enrichment.schema)
     except AegisError as error:
-        yield from (Check("rules", "problem", str(p)) for p in _each(error))
+        yield from (Check("rules", "problem", str(p)) for p in error.problems)
         return
     if not found.detectors and not found.rows:
         yield Check("rules", "problem", f"{config.rules_dir}: no rule is enabled, so nothing is watched; enable one")
@@ -33,7 +34,7 @@ def enrichers(config: Config, registry: Registry, now_s: float) -> Iterator[Chec
         try:
             said = kind(settings.get(name, {})).health(now_s)
         except AegisError as error:
-            yield from (Check(name, "problem", str(p)) for p in _each(error))
+            yield from (Check(name, "problem", str(p)) for p in error.problems)
             continue
         yield from (Check(name, "note", text) for text in said)
         if not said:
@@ -53,7 +54,3 @@ def indexed(config: Config, registry: Registry) -> Iterator[Check]:
     yield from (Check("elasticsearch", "problem", text) for text in problems)
     if not problems:
         yield Check("elasticsearch", "ok", f"{config.elasticsearch.url} answers and has the templates")
-
-
-def _each(error: AegisError) -> tuple[AegisError, ...]:
-    return error.problems if isinstance(error, Problems) else (error,)

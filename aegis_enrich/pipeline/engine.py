@@ -194,7 +194,8 @@ class Engine:
             self._settle()
             self._note_lost()
         if self._every("refresh", RULES_S):
-            self.parts.enrichment.refresh()
+            if self.parts.enrichment.refresh():
+                self.decider.config_hash = self._config_hash()
             self._reload_rules()
 
     def _keep_up(self) -> None:
@@ -246,8 +247,7 @@ class Engine:
 
     def _use_rules(self, rules: RuleSet) -> None:
         self.rules = rules
-        digest = hashlib.sha256(f"{rules.hash} {self.parts.enrichment.digest()}".encode()).hexdigest()[:16]
-        self.decider = Decider(rules, self.parts.enrichment.describe, digest, wall_us)
+        self.decider = Decider(rules, self.parts.enrichment.describe, self._config_hash(), wall_us)
         self.scheduler = Scheduler(
             self.store,
             [Watch(r.detector, r.tuning, r.lateness_s) for r in rules.detectors.values()],
@@ -260,6 +260,11 @@ class Engine:
         self.intake.row_rules = lambda table, sensor, rows: evaluate_rows(rules, table, sensor, rows)
         self.intake.apply_rows = self.decider.rows
         self.intake.late = partial(count_late, self.store, self.scheduler)
+
+    def _config_hash(self) -> str:
+        """Of what the analysts decide: rules with their tuning, networks, lists."""
+        text = f"{self.rules.hash} {self.parts.enrichment.digest()}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def _schema(self, table: str) -> pa.Schema:
         return self.parts.enrichment.schema(table)

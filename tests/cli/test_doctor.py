@@ -127,6 +127,15 @@ def test_rules_that_do_not_check_are_all_named(doctor, tmp_path):
     assert any("two.yml" in f for f in found)
 
 
+def test_a_rule_with_a_column_that_no_table_has_is_named_as_a_watch_would(doctor, tmp_path):
+    (tmp_path / "rules").mkdir()
+    text = (
+        "{id: odd, name: Odd, table: conn, where: {orig_host: 10.0.0.1}, entity: [orig_h], severity: low, reason: odd}"
+    )
+    (tmp_path / "rules" / "odd.yml").write_text(text, encoding="utf-8")
+    assert any("orig_host" in what for _, what in problems(doctor("--rules", tmp_path / "rules")))
+
+
 def test_no_rule_at_all(doctor, tmp_path):
     (tmp_path / "rules").mkdir()
     assert ("rules", f"{tmp_path / 'rules'}: no rule is enabled, so nothing is watched; enable one") in problems(

@@ -233,6 +233,22 @@ def test_changed_rules_are_taken_up_and_broken_ones_are_not(tmp_path, write, pro
         assert engine.rules.hash == before.hash
 
 
+def test_alerts_name_the_lists_in_force_after_they_changed(tmp_path, write, probes, start) -> None:
+    rules = rules_in(tmp_path)
+    write(tmp_path / "logs" / "conn.log", probes(1))
+    with start(tmp_path / "logs", live=True, rules=str(rules)) as engine:
+        before = engine.decider.config_hash
+        networks = rules / "networks.yml"
+        networks.write_text(networks.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+        (rules / "intel" / "local.txt").write_text("192.0.2.77\n", encoding="utf-8")
+        engine._due_s.clear()
+        engine._keep_house()
+        changed = engine.decider.config_hash
+        assert changed != before
+    with start(tmp_path / "logs", live=True, rules=str(rules)) as again:
+        assert again.decider.config_hash == changed
+
+
 def test_a_tuning_in_force_decides_what_is_found(tmp_path, write, probes, start, alerts) -> None:
     rules = rules_in(tmp_path)
     rule = rules / "detectors" / "port_scan.yml"
