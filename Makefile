@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: setup demo test check format bench
+.PHONY: setup sensors demo test check format bench
 
 setup: $(VENV)/.ready
 
@@ -12,6 +12,10 @@ $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@
+
+# Suricata and tshark for the tests that run them, as packages of the distribution; needs root.
+sensors:
+	.ci/sensors
 
 # Recorded logs through the whole pipeline: a table of alerts, and build/demo/alerts.ndjson.
 demo: setup

@@ -128,8 +128,13 @@ class Config:
 
 def shipped_rules() -> Path:
     """The rules that come with the package, or those of the source tree."""
-    packaged = Path(str(files("aegis_enrich"))) / "_data" / "rules"
-    return packaged if packaged.is_dir() else Path(__file__).resolve().parent.parent / "rules"
+    return shipped("rules")
+
+
+def shipped(name: str, source: str = "") -> Path:
+    """A folder of data that comes with the package, or its place in the source tree (`source`, else its name)."""
+    packaged = Path(str(files("aegis_enrich"))) / "_data" / name
+    return packaged if packaged.is_dir() else Path(__file__).resolve().parent.parent / (source or name)
 
 
 def default_state() -> Path:

@@ -55,6 +55,10 @@ class Enrichment:
         """Failed batches by the enricher's name, since the start."""
         return dict(self._failures)
 
+    def inside(self) -> list[str]:
+        """The networks that the enrichers know to be inside."""
+        return [network for enricher in self._enrichers for network in enricher.inside()]
+
     @property
     def disabled(self) -> tuple[str, ...]:
         """Enrichers that are left out after too many failures in a row."""

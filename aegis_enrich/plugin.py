@@ -27,6 +27,18 @@ class Column:
     unit: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Feature(Column):
+    """A column that a model or a detector may read as a number; `features.py` lists all there are."""
+
+    family: str  # statistical, timing, dns, tls or quic
+    formula: str  # over the rows of its group
+    source: str  # a paper, RFC or document
+    least: float | None = None  # its range, both ends allowed; None where there is no end
+    most: float | None = None
+    needs: tuple[str, ...] = ()  # "table.column": where one of these is null in every row, so is the feature
+
+
 class Plugin:
     """What all four kinds share: a name that is also its folder, its rule and its test file."""
 
@@ -60,6 +72,10 @@ class Enricher(Plugin, ABC):
         """A hash of what decides the result and is the analysts' (networks, intel); "" where there is none."""
         return ""
 
+    def inside(self) -> Sequence[str]:
+        """Networks that it knows to be inside, as CIDRs, for a sensor that is run over a capture."""
+        return ()
+
     def problems(self) -> Sequence[str]:
         """What in its files is passed over, as `file:line: what`; for `rules check`."""
         return ()
@@ -85,6 +101,7 @@ class DerivedTable(Plugin, ABC):
 
     reads: ClassVar[tuple[str, ...]]
     columns: ClassVar[tuple[Column, ...]]
+    level: ClassVar[str] = ""  # of a table of features: whom a row is about, "flow", "pair" or "host"
     shard_key: ClassVar[str] = ""  # a column of every table in `reads`: the engine may run it per hash shard of it
     lateness_s: ClassVar[int] = 330
     lateness_suricata_s: ClassVar[int] = 660
@@ -122,6 +139,9 @@ class Detector(Plugin, ABC):
     lateness_suricata_s: ClassVar[int] = 660  # the same where Suricata fills the table
     # Which rows of a table it counts, where not all: those that match one of these; no other row is late for it.
     counts: ClassVar[Mapping[str, tuple[Mapping[str, tuple[str, ...]], ...]]] = {}
+    # Tables of `reads` whose rows are told of at once: `watch` evaluates the windows that they lie in before these are
+    # sealed, over these tables alone (the others are empty). What the sealed window gives takes the place of that.
+    early: ClassVar[tuple[str, ...]] = ()
     shard_key: ClassVar[str] = ""
     rowwise: ClassVar[bool] = False  # a finding comes of one row, so that no window's edge can split it
     entity: ClassVar[tuple[str, ...]]  # columns of a finding that say whom it is about; part of the alert's id

@@ -23,6 +23,7 @@ TYPES: dict[str, pa.DataType] = {
     "addrs": pa.list_(pa.string()),
     "intervals": pa.list_(pa.float64()),
     "counts": pa.list_(pa.int64()),
+    "ints": pa.list_(pa.int64()),
 }
 
 # Columns that the engine adds to every table, before what enrichers add.
@@ -32,7 +33,8 @@ FIVE_TUPLE = "orig_h:addr orig_p:port resp_h:addr resp_p:port"
 _CONN = f"""{FIVE_TUPLE} proto:string service:string duration:interval orig_bytes:count resp_bytes:count
     conn_state:string local_orig:bool local_resp:bool missed_bytes:count history:string orig_pkts:count
     orig_ip_bytes:count resp_pkts:count resp_ip_bytes:count tunnel_parents:strings ip_proto:count vlan:count
-    inner_vlan:count orig_l2_addr:string resp_l2_addr:string"""
+    inner_vlan:count orig_l2_addr:string resp_l2_addr:string orig_rtt:interval resp_rtt:interval
+    orig_entropy:double resp_entropy:double"""
 
 _HTTP = f"""{FIVE_TUPLE} trans_depth:count method:string host:string uri:string referrer:string version:string
     user_agent:string origin:string request_body_len:count response_body_len:count status_code:count
@@ -44,7 +46,9 @@ _SSL = f"""{FIVE_TUPLE} version:string cipher:string curve:string server_name:st
     next_protocol:string established:bool ssl_history:string cert_chain_fps:strings client_cert_chain_fps:strings
     cert_chain_fuids:strings client_cert_chain_fuids:strings
     sni_matches_cert:bool validation_status:string subject:string issuer:string client_subject:string
-    client_issuer:string not_valid_before:time not_valid_after:time ja3:string ja3s:string ja4:string"""
+    client_issuer:string not_valid_before:time not_valid_after:time ja3:string ja3s:string ja4:string
+    cert_serial:string cert_key_type:string cert_key_length:count cert_sig_alg:string cert_names:strings
+    self_signed:bool"""
 
 _COLUMNS: dict[str, str] = {
     "conn": _CONN,
@@ -52,7 +56,7 @@ _COLUMNS: dict[str, str] = {
     "dns": f"""{FIVE_TUPLE} proto:string trans_id:count rtt:interval query:string qclass:count qclass_name:string
         qtype:count qtype_name:string rcode:count rcode_name:string AA:bool TC:bool RD:bool RA:bool Z:count
         answers:strings TTLs:intervals rejected:bool auth:strings addl:strings query_len:count answer_count:count
-        answer_bytes:count event:string""",
+        answer_bytes:count response_len:count event:string""",
     "ssl": _SSL,
     "open_ssl": _SSL,
     "x509": """fingerprint:string fuid:string certificate_version:count certificate_serial:string
@@ -92,6 +96,12 @@ _COLUMNS: dict[str, str] = {
         to:strings cc:strings reply_to:string msg_id:string in_reply_to:string subject:string x_originating_ip:addr
         first_received:string second_received:string last_reply:string path:addrs user_agent:string tls:bool
         fuids:strings is_webmail:bool""",
+    "ldap": f"""{FIVE_TUPLE} message_id:count version:count opcode:string result:string diagnostic_message:string
+        object:string argument:string""",
+    "sip": f"""{FIVE_TUPLE} trans_depth:count method:string uri:string date:string request_from:string
+        request_to:string response_from:string response_to:string reply_to:string call_id:string seq:string
+        subject:string request_path:strings response_path:strings user_agent:string status_code:count
+        status_msg:string warning:string content_type:string""",
     "dhcp": """uids:strings client_addr:addr server_addr:addr mac:string host_name:string client_fqdn:string
         domain:string requested_addr:addr assigned_addr:addr lease_time:interval client_message:string
         server_message:string msg_types:strings duration:interval""",
@@ -102,11 +112,15 @@ _COLUMNS: dict[str, str] = {
         suppress_for:interval""",
     "weird": f"{FIVE_TUPLE} name:string addl:string notice:bool peer:string source_analyzer:string",
     "capture_loss": "ts_delta:interval peer:string gaps:count acks:count percent_lost:double",
-    "aegis_scan": """ts_end:time src:addr attempts:count hosts:count ports:count capped:bool kind:string answered:count
-        refused:count unanswered:count half_open:count proto:string local_orig:bool sample:strings node:string""",
-    "aegis_retransmission": f"""{FIVE_TUPLE} orig_rexmit_min:count orig_rexmit_max:count resp_rexmit_min:count
-        resp_rexmit_max:count orig_pkts:count resp_pkts:count orig_bytes:count resp_bytes:count
-        orig_wire_excess:count resp_wire_excess:count missed_bytes:count duration:interval final:bool node:string""",
+    "aegis_scan": """ts_end:time orig_h:addr attempts:count hosts:count ports:count capped:bool kind:string
+        answered:count refused:count unanswered:count half_open:count syn:count udp:count icmp:count local_orig:bool
+        sample:strings node:string""",
+    "aegis_retransmission": f"""{FIVE_TUPLE} duration:interval orig_rexmit_min:count orig_rexmit_max:count
+        resp_rexmit_min:count resp_rexmit_max:count orig_rexmit_pkts_est:count resp_rexmit_pkts_est:count
+        orig_rexmit_bytes_est:count resp_rexmit_bytes_est:count orig_pkts:count resp_pkts:count orig_bytes:count
+        resp_bytes:count missed_bytes:count orig_missed_bytes:count resp_missed_bytes:count history:string
+        duplicates:bool final:bool node:string""",
+    "aegis_packets": f"{FIVE_TUPLE} proto:string service:string sizes:ints gaps:intervals",
     "suricata_alert": f"""{FIVE_TUPLE} proto:string action:string gid:count signature_id:count rev:count
         signature:string category:string severity:count app_proto:string packet_direction:string mitre_tactic_id:strings
         mitre_tactic_name:strings mitre_technique_id:strings mitre_technique_name:strings metadata:string
@@ -119,6 +133,7 @@ _COLUMNS: dict[str, str] = {
 # A log name that is not a table's own: Zeek's name first. A column of the same log under another name, likewise.
 LOG_ALIASES = {"conn-summary": None, "open-conn": "open_conn", "open-http": "open_http", "open-ssl": "open_ssl"}
 COLUMN_ALIASES: dict[str, dict[str, str]] = {
+    "aegis_scan": {"src": "orig_h"},
     "dhcp": {"id.orig_h": "client_addr", "id.resp_h": "server_addr", "assigned_ip": "assigned_addr"},
     "files": {"source": "source_protocol"},
     "weird": {"source": "source_analyzer"},
@@ -138,6 +153,9 @@ SETS: dict[str, frozenset[str]] = {
     "notice": frozenset({"actions", "email_dest"}),
     "aegis_scan": frozenset({"sample"}),
 }
+
+# Rows by which a sensor's script says that it met more than it may hold: table -> column and value. `doctor` tells.
+OVERFLOWS: dict[str, tuple[str, str]] = {"aegis_scan": ("kind", "overflow")}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aegis_enrich.config import Config, load, shipped_rules, size_bytes
+from aegis_enrich.config import Config, load, shipped, shipped_rules, size_bytes
 from aegis_enrich.errors import ConfigError, Problems
 
 
@@ -148,3 +148,8 @@ def test_the_site_s_files_are_those_of_the_rules_unless_named() -> None:
 
 def test_the_rules_that_come_with_it_are_there() -> None:
     assert (shipped_rules() / "detectors").is_dir() and Config().rules_dir == shipped_rules()
+
+
+def test_other_data_comes_with_it_too() -> None:
+    assert (shipped("zeek_scripts") / "__load__.zeek").is_file()
+    assert (shipped("suricata", "plugins/suricata") / "aegis.yaml").is_file()

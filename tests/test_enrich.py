@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -27,6 +27,9 @@ class Upper(Enricher):
 
     def refresh(self) -> bool:
         return self.renewed
+
+    def inside(self) -> Sequence[str]:
+        return self.settings.get("inside", ())
 
     def digest(self) -> str:
         return str(self.settings.get("digest", ""))
@@ -176,6 +179,10 @@ def test_the_digest_is_that_of_the_enrichers_in_any_order() -> None:
     upper, length = Upper({"digest": "1"}), Length({})
     assert Enrichment([upper, length]).digest() == Enrichment([length, upper]).digest()
     assert Enrichment([upper]).digest() != Enrichment([Upper({"digest": "2"})]).digest()
+
+
+def test_what_is_inside_is_what_the_enrichers_know() -> None:
+    assert Enrichment([Upper({"inside": ["10.0.0.0/8"]}), Length({})]).inside() == ["10.0.0.0/8"]
 
 
 def test_contradictions_refuse_to_start_all_at_once() -> None:

@@ -34,6 +34,8 @@ THROUGH = {
     "aegis_enrich/doctor/state.py": "tests/cli/test_doctor.py",
     "aegis_enrich/follow/finder.py": "tests/follow/test_follower.py",
     "aegis_enrich/store/database.py": "tests/store/test_state.py",
+    "plugins/aegis_plugins/detectors/dga/letters.py": "tests/plugins/detectors/test_dga.py",
+    "plugins/aegis_plugins/detectors/dga/names.py": "tests/plugins/detectors/test_dga.py",
     "plugins/aegis_plugins/enrichers/intel/indicators.py": "tests/plugins/enrichers/test_intel.py",
     "plugins/aegis_plugins/enrichers/networks/site.py": "tests/plugins/enrichers/test_networks.py",
     "plugins/aegis_plugins/sinks/elasticsearch/ecs.py": "tests/plugins/sinks/test_elasticsearch_templates.py",
@@ -85,8 +87,9 @@ USES = {
     "decide": {"detect", "store"},
     "deliver": {"store"},
     "pipeline": {"follow", "decode", "store", "detect", "decide", "deliver"},
-    "doctor": {"follow", "decode", "store", "decide", "pipeline", "deliver"},
-    "cli": {"follow", "decode", "store", "detect", "decide", "deliver", "pipeline", "doctor"},
+    "capture": set(),
+    "doctor": {"capture", "follow", "decode", "store", "decide", "pipeline", "deliver"},
+    "cli": {"capture", "follow", "decode", "store", "detect", "decide", "deliver", "pipeline", "doctor"},
     "": {"cli"},  # __main__
 }
 
@@ -180,7 +183,8 @@ def test_the_wheel_holds_code_queries_rules_and_scripts(tmp_path: Path) -> None:
     assert data_files(ENGINE) | data_files(PLUGINS) <= held
     rules = {f"aegis_enrich/_data/rules/{p.relative_to(ROOT / 'rules')}" for p in (ROOT / "rules").rglob("*.*")}
     assert rules <= held
-    assert "aegis_enrich/_data/zeek_scripts/README.md" in held
+    assert "aegis_enrich/_data/zeek_scripts/__load__.zeek" in held
+    assert "aegis_enrich/_data/suricata/aegis.yaml" in held
     for suffix in (".sql", ".csv", ".json", ".yml", "py.typed", "README.md"):
         assert any(name.endswith(suffix) for name in held), suffix
     assert {name.split("/")[0] for name in held if ".dist-info" not in name} == {"aegis_enrich", "aegis_plugins"}

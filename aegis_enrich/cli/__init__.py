@@ -19,6 +19,7 @@ COMMANDS = {
     "alerts": "alerts",
     "rules": "rules",
     "plugins": "plugins",
+    "features": "features",
     "setup": "setup",
     "config": "config",
     "doctor": "doctor",
@@ -50,6 +51,7 @@ def group(verbose: bool) -> None:
 
     \b
     aegis-enrich analyze FOLDER            logs that are there, once
+    aegis-enrich analyze FILE.pcap         a capture, through an installed Zeek or Suricata
     aegis-enrich watch /var/log/zeek       logs that are being written, for months
     aegis-enrich alerts list               what was found
     aegis-enrich doctor                    what is wrong with this installation

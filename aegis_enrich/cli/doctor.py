@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from .. import doctor
+from ..capture import CAPTURES
 from ..errors import AegisError
 from ..plugin import MICROS
 from ..registry import load
@@ -55,6 +56,7 @@ def command(
         named.setdefault("sensor", []).extend(paths)
     found += doctor.rules(config, registry)
     found += doctor.enrichers(config, registry, now_s)
+    found += doctor.sensors()
     found += doctor.logs(named or _known(config.state_dir), now_s)
     found += doctor.disk(config)
     found += doctor.state(config, int(now_s * MICROS))
@@ -71,6 +73,8 @@ def _known(folder: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for sensor, path in rows:
         parent = Path(path).parent
+        if parent.is_relative_to(folder / CAPTURES):
+            continue  # its logs went when it was analyzed
         if parent not in found.setdefault(sensor, []):
             found[sensor].append(parent)
     return found

@@ -15,6 +15,7 @@ from ..pipeline.engine import Engine, assemble, wall_us
 from ..plugin import MICROS
 from ..registry import load
 from ..store import Store
+from . import captures
 from .options import config_option, configuration
 from .run import (
     progress_bar,
@@ -81,6 +82,7 @@ def command(
     named = sources(paths, sensor_options(sensors, config))
     if not named:
         raise click.UsageError("name the folder in which the sensor writes, or sensors in the configuration")
+    captures.refuse(named)
     if output is None and config.output:
         output = Path(config.output)
     registry = load()

@@ -17,6 +17,7 @@ from .row_rules import RowHit, filled
 from .rules import DetectorRule, Rule, RuleSet
 
 SUPPRESSED = "suppressed:"  # and the rule's id: the counter of findings (or rows) that a suppression covers
+EARLY = "early:"  # and the detector's name: of findings by its early tables, until their window is evaluated
 EACH_US = 60 * MICROS  # an open alert whose contents change is delivered at most this often
 
 
@@ -30,37 +31,53 @@ class Decider:
     now_us: Callable[[], int]
 
     def window(
-        self, tx: sqlite3.Connection, detector: str, sensor: str, window: Window, found: Sequence[Finding]
+        self,
+        tx: sqlite3.Connection,
+        detector: str,
+        sensor: str,
+        window: Window,
+        found: Sequence[Finding],
+        *,
+        early: bool = False,
     ) -> None:
-        """Puts a window's findings in the place of those that an earlier evaluation of it gave, and revises alerts."""
+        """Puts a window's findings in the place of those that an earlier evaluation of it gave, and revises alerts.
+
+        What is found `early` takes only the place of what was; beside a finding of the whole window it says nothing.
+        """
         rule = self.rules.detectors.get(detector)
-        key = (detector, sensor, window.end_us)
-        touched = {
-            row[0]: row[1:]
-            for row in tx.execute(
-                "SELECT alert_id, entity, period_us FROM findings WHERE detector = ? AND sensor = ? AND end_us = ?", key
-            )
-        }
-        tx.execute("DELETE FROM findings WHERE detector = ? AND sensor = ? AND end_us = ?", key)
-        for alert, entity, period_us, fold in self._folds(tx, rule, found) if rule else ():
+        key = (f"{EARLY}{detector}" if early else detector, sensor, window.end_us)
+        touched: dict[str, tuple[str, int]] = {}
+        before: dict[str, str] = {}
+        for replaced in {key, (f"{EARLY}{detector}", sensor, window.end_us)}:
+            this = "WHERE detector = ? AND sensor = ? AND end_us = ?"
+            for alert, entity_text, period_us, body in tx.execute(
+                f"SELECT alert_id, entity, period_us, body FROM findings {this}", replaced
+            ):
+                touched[alert], before[alert] = (entity_text, period_us), body
+            tx.execute(f"DELETE FROM findings {this}", replaced)
+        for alert, entity, period_us, fold in self._folds(tx, rule, found, counted=not early) if rule else ():
             touched[alert] = (canonical(entity), period_us)
             tx.execute(
                 "INSERT INTO findings (alert_id, detector, sensor, end_us, entity, period_us, body)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (alert, *key, canonical(entity), period_us, fold.text()),
+                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (alert, *key, canonical(entity), period_us, text := fold.text()),
             )
+            if early and before.get(alert) == text:  # the same rows again, among which others are new
+                del touched[alert]
         for alert, (entity_text, period_us) in sorted(touched.items()):
             self._refold(tx, rule, detector, alert, json.loads(entity_text), period_us)
 
     def _folds(
-        self, tx: sqlite3.Connection, rule: DetectorRule, found: Sequence[Finding]
+        self, tx: sqlite3.Connection, rule: DetectorRule, found: Sequence[Finding], *, counted: bool
     ) -> Iterable[tuple[str, dict[str, Any], int, Fold]]:
-        """One fold per alert of a window; findings that `group_by` puts together are one."""
+        """One fold per alert of a window; findings that `group_by` puts together are one. Suppressed ones are counted
+        where `counted`."""
         folds: dict[str, tuple[dict[str, Any], int, Fold]] = {}
         for finding in found:
             values = finding_values(finding)
             if self.rules.suppressed(rule, values, finding.last_us):
-                add(tx, SUPPRESSED + rule.id, finding.sensor, 1)
+                if counted:
+                    add(tx, SUPPRESSED + rule.id, finding.sensor, 1)
                 continue
             severity = rule.severity(finding.score, values)
             if not severity:

@@ -110,7 +110,7 @@ def _whole(table: str, columns: Written, number: int) -> dict[str, Any]:
     duration = row.get("duration") or 0
     if not isinstance(duration, (int, float)) or row["ts"] is None:
         raise ValueError(f"duration: {duration!r} is not a number of seconds" if row["ts"] else "a row needs its ts")
-    row.setdefault("end_ts", row["ts"] + max(0, round(duration * MICROS)))
+    row.setdefault("end_ts", max(row.get("ts_end") or row["ts"], row["ts"] + max(0, round(duration * MICROS))))
     if table == "dns":
         row = _dns_sizes(row) | row
     return row

@@ -116,7 +116,14 @@ class _Run:
             job.run_here()
 
     def _decide(
-        self, tx: sqlite3.Connection, detector: str, sensor: str, window: Window, found: Sequence[Finding]
+        self,
+        tx: sqlite3.Connection,
+        detector: str,
+        sensor: str,
+        window: Window,
+        found: Sequence[Finding],
+        *,
+        early: bool = False,
     ) -> None:
         self.found += found
         self.decider.window(tx, detector, sensor, window, found)

@@ -63,8 +63,11 @@ def _table(part: Part, sensor: str) -> pa.Table:
 
 
 def end_of(columns: Mapping[str, pa.Array]) -> pa.Array:
-    """`ts` and a duration that is not negative; `ts` where there is none."""
+    """`ts` and a duration that is not negative, or the row's own `ts_end`; `ts` where there is neither."""
     ts = columns["ts"]
+    if (ts_end := columns.get("ts_end")) is not None:
+        latest = pc.max_element_wise(pc.cast(ts, pa.int64()), pc.cast(ts_end, pa.int64()))
+        return latest.cast(pa.timestamp("us")).cast(TIMESTAMP)
     duration = columns.get("duration")
     if duration is None:
         return ts

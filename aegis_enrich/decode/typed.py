@@ -43,7 +43,7 @@ def typed(kind: str, texts: pa.Array, *, millis: Mask | None = None) -> Typed:
         return _addresses(texts)
     if kind == "bool":
         return _bools(texts)
-    if kind in ("count", "port"):
+    if kind in ("count", "int", "port"):
         return _counts(texts)
     if kind == "time":
         return _times(texts, millis)

@@ -33,10 +33,20 @@ class Watch:
 
 
 class Decide(Protocol):
-    """What takes findings; runs inside the transaction that seals their window."""
+    """What takes findings; runs inside the transaction that seals their window, where it is sealed.
+
+    `early`: found in the detector's early tables alone, so that the window's evaluation takes their place.
+    """
 
     def __call__(
-        self, tx: sqlite3.Connection, detector: str, sensor: str, window: Window, found: Sequence[Finding]
+        self,
+        tx: sqlite3.Connection,
+        detector: str,
+        sensor: str,
+        window: Window,
+        found: Sequence[Finding],
+        *,
+        early: bool = False,
     ) -> None: ...
 
 
@@ -152,11 +162,20 @@ class Scheduler:
             ends.append(floor_to(hours, detector.every_s * MICROS))
         return min(ends)
 
-    def _windows(self, detector: type[Detector], sensor: str, mark: int | None, until: int | None) -> Iterator[Window]:
+    def _windows(
+        self,
+        detector: type[Detector],
+        sensor: str,
+        mark: int | None,
+        until: int | None,
+        *,
+        tables: tuple[str, ...] = (),
+    ) -> Iterator[Window]:
+        """The detector's windows that hold rows, those of `tables` where these are given."""
         longest = max(HOUR_US, detector.every_s * MICROS)  # a window's last `every` begins in the hours it lies in
         after = None if mark is None else mark + HOUR_US - longest
-        hours = set(self.store.hours((*detector.reads, *detector.derived), sensor, after_us=after))
-        for name in detector.derived:
+        hours = set(self.store.hours(tables or (*detector.reads, *detector.derived), sensor, after_us=after))
+        for name in () if tables else detector.derived:
             hours.update(int(t["hour_us"][0].as_py()) for t in self._temporary.get((sensor, name), ()))
         return with_rows(sorted(hours), detector.window_s, detector.every_s, after_us=mark, until_us=until)
 
@@ -173,6 +192,44 @@ class Scheduler:
                 for window in list(self._windows(watch.detector, sensor, mark, None)):
                     yield self._window_job(watch, sensor, window, None)
         self._temporary = {}
+
+    def early(self, name: str, sensor: str, end_us: int) -> Job | None:
+        """The job that tells of a window before it is sealed, by its early tables alone; None once it is sealed."""
+        watch = self.watches[name]
+        mark = self.store.sealed(sensor, f"detector:{name}")
+        if mark is not None and end_us <= mark:
+            return None
+        return self._early_job(watch, sensor, Window(end_us - watch.detector.window_s * MICROS, end_us))
+
+    def early_ends(self, name: str, sensor: str) -> list[int]:
+        """The ends of the windows that hold rows of the detector's early tables and are not sealed."""
+        detector = self.watches[name].detector
+        mark = self.store.sealed(sensor, f"detector:{name}")
+        return [w.end_us for w in self._windows(detector, sensor, mark, None, tables=detector.early)]
+
+    def _early_job(self, watch: Watch, sensor: str, window: Window, shards: int = 0) -> Job:
+        detector = watch.detector
+        start = window.start_us - detector.lookback_s * MICROS
+        views = tuple(
+            self._view(name, sensor, start, window.end_us)
+            if name in detector.early
+            else View(name, self.schema(name), start, window.end_us)
+            for name in detector.reads
+        )
+        shards = shards or shards_for(sum(v.rows for v in views), detector.shard_key)
+
+        def commit(found: Sequence[Finding]) -> None:
+            with self.store.transaction() as tx:
+                self.decide(tx, detector.name, sensor, window, found, early=True)
+
+        def failed(error: Exception) -> None:
+            log.warning("%s: a window could not be told of early, so it is told once sealed: %s", detector.name, error)
+
+        def renewed(shards: int) -> Job:
+            return self._early_job(watch, sensor, window, shards)
+
+        evaluation = Evaluation(detector, sensor, window, views, watch.tuning, self.limits, shards)
+        return Job(evaluation, commit, failed, renewed)
 
     def _hour_job(self, table: type[DerivedTable], sensor: str, hour: int, unit: str | None, shards: int = 0) -> Job:
         views = tuple(self._view(name, sensor, hour, hour + HOUR_US) for name in table.reads)

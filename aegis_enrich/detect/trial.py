@@ -217,7 +217,7 @@ def _problems(detector: type[Detector], finding: Finding) -> Iterator[str]:
         yield "first_us, last_us and the window's end are not in this order"
     if finding.last_us < finding.window_end_us - detector.every_s * MICROS:
         yield "no row in the last `every`: the window before told it"
-    if not finding.uids or len(finding.uids) > UIDS:
+    if len(finding.uids) > UIDS or not (finding.uids or detector.early):  # logs of scripts have no uid
         yield f"{len(finding.uids)} uids"
     try:
         json.dumps(asdict(finding), allow_nan=False)

@@ -1,8 +1,8 @@
 """What is wrong with an installation, and what to do: each part by itself, so that one fault hides no other."""
 
 from .check import Check, Level
-from .installation import enrichers, indexed, rules
+from .installation import enrichers, indexed, rules, sensors
 from .logs import logs
 from .state import disk, state
 
-__all__ = ["Check", "Level", "disk", "enrichers", "indexed", "logs", "rules", "state"]
+__all__ = ["Check", "Level", "disk", "enrichers", "indexed", "logs", "rules", "sensors", "state"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from .. import capture
 from ..config import Config
 from ..decide import load_rules
 from ..decide.testing import Bench
@@ -39,6 +40,19 @@ def enrichers(config: Config, registry: Registry, now_s: float) -> Iterator[Chec
         yield from (Check(name, "note", text) for text in said)
         if not said:
             yield Check(name, "ok", "has what it needs")
+
+
+def sensors() -> Iterator[Check]:
+    """Which sensors `analyze` could let read a capture."""
+    found = capture.installed()
+    for sensor in found:
+        version = sensor.version()
+        said = f"{sensor.title} {version} ({sensor.path}) reads captures for `aegis-enrich analyze`"
+        broken = f"{sensor.path} is there and does not run; install {sensor.title} anew"
+        yield Check("captures", "ok" if version else "problem", said if version else broken)
+    if not found:
+        what = "neither Zeek nor Suricata is installed here; logs are read without them, captures are not"
+        yield Check("captures", "note", what)
 
 
 def indexed(config: Config, registry: Registry) -> Iterator[Check]:

@@ -10,9 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..decode import decode
+from ..decode.decoder import EVE
 from ..follow import Follower, LogFile
 from ..plugin import MICROS
 from .check import Check
+from .eve import eve
 
 HEAD_BYTES = 16_384
 TAIL_BYTES = 262_144
@@ -46,6 +48,9 @@ def _sensor(sensor: str, paths: Sequence[Path], now_s: float) -> Iterator[Check]
         names = ", ".join(sorted({f.name for f in live})) or "none"
         yield Check(sensor, "ok" if live else "note", f"live logs: {names}")
         yield from _clock(sensor, live, now_s)
+        for file in live:
+            if file.name == EVE:
+                yield from eve(sensor, file.path.name, tail(file.path, file.name))
 
 
 def _clock(sensor: str, live: Sequence[LogFile], now_s: float) -> Iterator[Check]:
@@ -71,13 +76,17 @@ def _clock(sensor: str, live: Sequence[LogFile], now_s: float) -> Iterator[Check
 
 def newest(path: Path, name: str) -> int | None:
     """The greatest `end_ts` (µs) in the last lines of a plain log; None where there is no row."""
+    ends = [pc.max(t["end_ts"].cast(pa.int64())).as_py() for t in tail(path, name).values() if t.num_rows]
+    return max((e for e in ends if e is not None), default=None)
+
+
+def tail(path: Path, name: str) -> Mapping[str, pa.Table]:
+    """The last lines of a plain log, as tables."""
     with path.open("rb") as file:
         head = b"".join(line for line in file.read(HEAD_BYTES).splitlines(keepends=True) if line.startswith(b"#"))
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - TAIL_BYTES))
-        tail = file.read()
-    lines = tail.splitlines(keepends=True)[1 if size > TAIL_BYTES else 0 :]
+        last = file.read()
+    lines = last.splitlines(keepends=True)[1 if size > TAIL_BYTES else 0 :]
     rows = b"".join(line for line in lines if line.endswith(b"\n") and not line.startswith(b"#"))
-    tables = decode(name, head + rows, offset=0, context="", sensor="").tables.values()
-    ends = [pc.max(t["end_ts"].cast(pa.int64())).as_py() for t in tables if t.num_rows]
-    return max((e for e in ends if e is not None), default=None)
+    return decode(name, head + rows, offset=0, context="", sensor="").tables

@@ -21,6 +21,8 @@ LOSSES = {
     "lost_bytes": "{of}{n:,} bytes of logs were gone before they were read; keep archives longer, or watch more often",
     "future_rows": "clock skew: {of}{n:,} rows came from more than an hour ahead of this machine's clock; set the time"
     " of both (NTP)",
+    "overflow_rows": "{of}{n:,} rows of a Zeek script say that it met more sources than it may hold, so some went"
+    " untold; raise its limit (zeek_scripts/README.md)",
     "retention_lost_windows": "{of}{n:,} windows lost rows to retention.max_size before they were evaluated; raise it",
     "retention_undelivered_rows": "{of}{n:,} log rows went before they were indexed; raise retention.max_size, or mend"
     " the index sooner",

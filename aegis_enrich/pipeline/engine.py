@@ -17,6 +17,7 @@ import pyarrow as pa
 from ..config import Config, size_bytes
 from ..decide import Decider, RuleSet, evaluate_rows, load_rules
 from ..deliver import Delivery
+from ..detect.early import Early
 from ..detect.evaluate import Limits
 from ..detect.executor import Beside
 from ..detect.scheduler import Scheduler, Watch
@@ -39,6 +40,7 @@ RULES_S = 5.0
 ROW_LATENESS_S = 660  # of the slowest rows that a row rule may read
 IDLE_S = 0.5
 BUSY_S = 0.02  # while an evaluation runs: its result is committed, and the next begins, soon
+EARLY_S = 0.2  # between two windows that are told of early, and nine times as long as the one before took
 FULL_S = 5.0  # between two tries to commit while the disk is full
 TOLD_S = 60.0
 
@@ -133,6 +135,7 @@ class Engine:
     def run(self, *, until_s: float | None = None) -> None:
         """Follows the logs until `stopping` is set or the monotonic clock reads `until_s`."""
         self.delivery.start()
+        self.early.note_open(self.marks.sensors())
         try:
             while not self.stopping.is_set() and (until_s is None or time.monotonic() < until_s):
                 room = self._room()
@@ -161,6 +164,7 @@ class Engine:
             return
         try:
             self.intake.flush_due()
+            self._tell_early()
             self._detect()
             self._keep_house()
             self._full = False
@@ -187,6 +191,17 @@ class Engine:
             self._due_s.pop("due", None)
         if self._every("due", 0.2) and (job := self.scheduler.due(self.marks, now_s=time.monotonic())):
             self.beside.start(job)
+
+    def _tell_early(self) -> None:
+        """Evaluates, here, a window that new rows of early tables lie in: these are few; a tenth of the time at most.
+
+        Beside, it would wait for the query that runs there.
+        """
+        if self._every("early", EARLY_S) and (job := self.early.next()):
+            begun_s = time.monotonic()
+            job.run_here()
+            now_s = time.monotonic()
+            self._due_s["early"] = now_s + max(EARLY_S, 9 * (now_s - begun_s))
 
     def _keep_house(self) -> None:
         if self._every("settle", 1.0):
@@ -257,6 +272,8 @@ class Engine:
             self._sealed,
             self.limits,
         )
+        self.early = Early(self.scheduler)
+        self.intake.early_tables, self.intake.early = self.early.tables, self.early.note
         self.intake.row_rules = lambda table, sensor, rows: evaluate_rows(rules, table, sensor, rows)
         self.intake.apply_rows = self.decider.rows
         self.intake.late = partial(count_late, self.store, self.scheduler)
@@ -283,6 +300,7 @@ class Engine:
         if rules.hash != self.rules.hash:
             log.info("rules changed: %d detectors, %d row rules", len(rules.detectors), len(rules.rows))
             self._use_rules(rules)
+            self.early.note_open(self.marks.sensors())
 
     def _last_flush(self) -> None:
         try:

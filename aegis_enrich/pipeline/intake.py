@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -20,11 +20,12 @@ from ..follow import Follower, LogFile
 from ..plugin import HOUR_US
 from ..store import Segment, Store
 from ..store.state import add
-from ..tables import TABLES
+from ..tables import OVERFLOWS, TABLES
 from .writer import Flush, Waiting, Writer
 
 READ_BYTES = 4 * 2**20
 BESIDE_ROWS = 16_384  # a flush of fewer is written at once: beside the reading it would only be committed later
+EARLY_S = 2.0  # how long rows of early tables wait at most
 FUTURE_US = HOUR_US  # a row further ahead of the wall clock than this never moves the watermark
 
 RowRules = Callable[[str, str, pa.Table], Sequence[RowHit]]
@@ -64,6 +65,8 @@ class Intake:
         self.clock, self.wall_us = clock, wall_us
         self.row_rules: RowRules = lambda table, sensor, rows: ()
         self.apply_rows: Callable[[sqlite3.Connection, Sequence[RowHit]], None] = lambda tx, hits: None
+        self.early_tables: Collection[str] = ()  # their rows are committed soon and told to `early`
+        self.early: Callable[[str, str, pa.Table], None] = lambda table, sensor, rows: None
         self.late: Callable[[sqlite3.Connection, str, str, pa.Table], int] = lambda tx, sensor, table, rows: 0
         self.counts = Counts()
         self._waiting: dict[LogFile, Waiting] = {}
@@ -160,6 +163,7 @@ class Intake:
                 add(tx, "future_rows", file.sensor, waiting.future)
             for (table, sensor), parts in flush.tables().items():
                 for part in parts:
+                    add(tx, "overflow_rows", sensor, _overflows(table, part))
                     late[table] += self.late(tx, sensor, table, part)
 
         try:
@@ -175,6 +179,9 @@ class Intake:
             self.marks.begin(file.sensor, stream_of(file.name, file.node))
             for table, reached_us in waiting.reached.items():
                 self.marks.advance(file.sensor, table, stream_of(file.name, file.node), reached_us, now_s=now)
+        for (table, sensor), parts in flush.tables().items():
+            for part in parts if table in self.early_tables else ():
+                self.early(table, sensor, part)
         self._note_unread(self.follower.pending())
 
     def _take_back(self, flush: Flush) -> None:
@@ -186,6 +193,8 @@ class Intake:
         self._waiting = {**self._waiting, **flush.logs}
 
     def _patience(self, waiting: Waiting) -> float:
+        if any(table in self.early_tables for table in waiting.tables):
+            return min(self.seconds, EARLY_S)
         return self.seconds if waiting.rows >= self.small_rows else max(self.seconds, self.small_seconds)
 
     def _note_reach(self, waiting: Waiting, table: str, rows: pa.Table) -> None:
@@ -213,6 +222,14 @@ class Intake:
             self.marks.stream(file.sensor, table, stream_of(file.name, file.node), now_s=self.clock())
         unread = {(f.sensor, stream_of(f.name, f.node)) for f in (*pending, *self._waiting, *self._writer.logs)}
         self.marks.set_unread(unread)
+
+
+def _overflows(table: str, rows: pa.Table) -> int:
+    """How many of the rows only say that the sensor could not keep count."""
+    if table not in OVERFLOWS:
+        return 0
+    column, value = OVERFLOWS[table]
+    return pc.sum(pc.equal(rows[column], value)).as_py() or 0
 
 
 def stream_of(name: str, node: str) -> str:

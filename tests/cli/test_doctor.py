@@ -161,6 +161,7 @@ def test_what_the_state_remembers(doctor, tmp_path):
         tx.execute("INSERT INTO late_windows VALUES ('dmz', 'port_scan', 0, 5)")
         add(tx, "lost_bytes", "dmz", 4_000)
         add(tx, "future_rows", "dmz", 7)
+        add(tx, "overflow_rows", "dmz", 3)
         tx.execute("INSERT INTO dead_letters (origin, offset, reason, body) VALUES ('conn.log', 3, 'no JSON', x'00')")
         tx.execute("INSERT INTO outbox (kind, id, revision, body) VALUES ('alert', 'a', 1, '{}')")
         tx.execute("INSERT INTO cursors VALUES ('elasticsearch:http://es', 0, '')")
@@ -169,6 +170,7 @@ def test_what_the_state_remembers(doctor, tmp_path):
     assert "1 windows of beaconing failed, the last that ends 1970-01-01 01:00:00 UTC: Out of Memory" in said
     assert "dmz: 5 late rows (port_scan 5)" in said
     assert "4,000 bytes of logs were gone" in said
+    assert "dmz: 3 rows of a Zeek script say that it met more sources than it may hold" in said
     assert "7 rows came from more than an hour ahead" in said
     notes = " | ".join(c["what"] for c in ran.json if c["level"] == "note")
     assert "conn.log: 1 dead letters, such as: no JSON" in notes
@@ -179,6 +181,23 @@ def test_what_the_state_remembers(doctor, tmp_path):
 def test_who_writes_the_state(doctor, tmp_path):
     with Store(tmp_path / "s"):
         assert any(f"written by process {os.getpid()}" in c["what"] for c in doctor().json)
+
+
+def test_what_reads_captures(doctor, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("aegis_enrich.capture.sensors.PLACES", {"zeek": (), "suricata": ()})
+
+    def said():
+        return [(c["level"], c["what"]) for c in doctor().json if c["area"] == "captures"]
+
+    ((level, what),) = said()
+    assert (level, what.startswith("neither Zeek nor Suricata is installed here")) == ("note", True)
+    for name, script in (("zeek", "echo zeek version 8.0.10"), ("suricata", "exit 1")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    zeek, suricata = said()
+    assert zeek == ("ok", f"Zeek 8.0.10 ({tmp_path / 'zeek'}) reads captures for `aegis-enrich analyze`")
+    assert suricata[0] == "problem"
 
 
 def test_an_index_that_does_not_answer(doctor):

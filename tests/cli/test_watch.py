@@ -83,3 +83,37 @@ def test_live_it_waits_for_logs_alerts_on_a_row_and_ends_on_sigterm(lab, tmp_pat
     finally:
         watch.kill()
         watch.communicate()
+
+
+def test_live_a_row_of_the_scan_log_is_an_alert_within_seconds(lab, tmp_path):
+    """No window is sealed, and conn says nothing yet."""
+    logs, out, config = tmp_path / "logs", tmp_path / "a", tmp_path / "aegis.yml"
+    logs.mkdir()
+    config.write_text("flush: {seconds: 0.2, small_seconds: 60}\n", encoding="utf-8")
+    command = [sys.executable, "-c", "from aegis_enrich.cli import main; main()", "watch", str(logs), "-o", str(out)]
+    command += ["--state", str(tmp_path / "s"), "--config", str(config)]
+    recorded = (lab.parent / "zeek" / "scan_vertical" / "aegis_scan.log").read_text(encoding="utf-8")
+    *head, row = recorded.splitlines(keepends=True)
+    now, cells = time.time(), row.split("\t")
+    earlier = [f"{now - 9:.6f}", f"{now - 9:.6f}", "-", *cells[3:7], "overflow", *cells[8:]]
+    with (logs / "aegis_scan.log").open("w", encoding="utf-8") as log:
+        log.write("".join(head) + "\t".join(earlier))
+        log.flush()
+        watch = subprocess.Popen([*command], stderr=subprocess.PIPE, text=True)
+        try:
+            until = time.monotonic() + 60
+            while not list((tmp_path / "s").glob("lake/aegis_scan/*/*.parquet")) and time.monotonic() < until:
+                time.sleep(0.1)
+            log.write("\t".join([f"{now - 5:.6f}", f"{now:.6f}", *cells[2:]]))
+            log.flush()
+            written = time.monotonic()
+            while not (out.exists() and out.read_text(encoding="utf-8")) and time.monotonic() < until:
+                time.sleep(0.1)
+            seconds = time.monotonic() - written
+            (alert,) = lines(out)
+            assert (alert["rule"]["id"], alert["source"]["ip"]) == ("port_scan", "10.10.0.14")
+            assert alert["aegis"]["evidence"]["ports"] == 1000
+            assert seconds < 15, seconds
+        finally:
+            watch.send_signal(signal.SIGTERM)
+            watch.communicate(timeout=60)

@@ -132,10 +132,10 @@ class Deciding:
         self.store, self.now_s = store, 1_000.0
         self.decider = Decider(rules, lambda kind, value: {}, "abc", lambda: round(self.now_s * MICROS))
 
-    def window(self, *found: Finding, hour: int = 1, sensor: str = "s") -> None:
+    def window(self, *found: Finding, hour: int = 1, sensor: str = "s", early: bool = False) -> None:
         end = START_US + hour * HOUR_US
         with self.store.transaction() as tx:
-            self.decider.window(tx, "probe", sensor, Window(end - 2 * HOUR_US, end), found)
+            self.decider.window(tx, "probe", sensor, Window(end - 2 * HOUR_US, end), found, early=early)
 
     def close(self, hour: int, name: str = "probe") -> int:
         with self.store.transaction() as tx:

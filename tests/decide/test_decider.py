@@ -101,6 +101,52 @@ def test_a_window_that_is_evaluated_again_replaces_what_it_said(life, finding):
     assert life.store.query("SELECT count(*) FROM findings") == [(1,)]
 
 
+def test_what_is_found_early_opens_the_alert_and_the_window_takes_its_place(life, finding):
+    life.window(finding(1, 0.1), early=True)
+    life.window(finding(1, 0.7), early=True)
+    life.window(finding(1, 0.3, evidence={"ports": 40}))
+    life.now_s += 60
+    life.settle()
+    assert life.said() == [("open", 1, 21, 1), ("open", 2, 73, 1), ("open", 3, 21, 1)]
+    assert life.delivered()[-1]["aegis"]["evidence"] == {"ports": 40}
+    assert len({d["event"]["id"] for d in life.delivered()}) == 1
+    assert life.store.query("SELECT detector FROM findings") == [("probe",)]
+
+
+def test_an_early_finding_that_the_window_does_not_bear_out_is_withdrawn(life, finding):
+    life.window(finding(1), early=True)
+    life.window()
+    assert [s[:2] for s in life.said()] == [("open", 1), ("withdrawn", 2)]
+
+
+def test_what_is_found_early_says_nothing_beside_the_whole_window(life, finding):
+    """A window that an end of the input evaluated, and that is open still."""
+    other = finding(1, entity={"orig_h": "10.0.0.1", "resp_h": "192.0.2.2"})
+    life.window(finding(1, 0.3))
+    life.window(finding(1, 0.9), other, early=True)
+    life.window(early=True)
+    assert [s[:3] for s in life.said()] == [("open", 1, 21), ("open", 1, 21), ("withdrawn", 2, 21)]
+    assert [alert["aegis"]["entity"]["resp_h"] for alert in life.delivered()][1:] == ["192.0.2.2"] * 2
+
+
+def test_early_findings_of_two_sensors_are_one(life, finding):
+    life.window(finding(1), early=True)
+    life.window(finding(1, sensor="t"), sensor="t", early=True)
+    life.window(finding(1))
+    life.now_s += 60
+    life.settle()
+    assert (life.delivered()[-1]["aegis"]["sensors"], life.said()[-1][3]) == (["s", "t"], 1)
+
+
+def test_a_suppressed_early_finding_is_no_alert_and_is_counted_by_its_window(deciding, rules, probe, finding):
+    life = deciding(rules(probe + "suppress: [{where: {orig_h: 10.0.0.1}, reason: known}]\n"))
+    for _ in range(3):
+        life.window(finding(1), early=True)
+    assert (life.said(), life.store.counters()) == ([], {})
+    life.window(finding(1))
+    assert life.store.counters() == {(SUPPRESSED + "probe", "s"): 1}
+
+
 def test_an_alert_of_which_nothing_is_left_is_withdrawn_and_may_open_again(life, finding):
     other = finding(1, entity={"orig_h": "10.0.0.1", "resp_h": "192.0.2.2"})
     life.window(finding(1), hour=1)

@@ -148,3 +148,8 @@ def test_what_does_not_fit_is_told_with_its_line(columns, repeats, said):
     (problem,) = caught.value.problems
     assert problem.where == "a.yml:2"
     assert problem.what.startswith(said)
+
+
+def test_a_row_that_says_its_end_ends_there():
+    (made,) = make_rows(case(("aegis_scan", {"ts": 1, "ts_end": 40}, ())), BARE)
+    assert made.rows["end_ts"].cast(pa.int64()).to_pylist() == [START_US + 40_000_000]

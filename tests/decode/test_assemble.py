@@ -15,6 +15,9 @@ def test_the_end_of_a_row():
     columns = {"ts": pa.array([10, 10, 10, 10], TIMESTAMP), "duration": pa.array([0.000005, None, -3.0, 3.2e9])}
     assert end_of(columns).cast(pa.int64()).to_pylist() == [15, 10, 10, 3_200_000_000_000_010]
     assert end_of({"ts": columns["ts"]}) == columns["ts"]
+    told = {"ts": columns["ts"], "ts_end": pa.array([25, None, 5, 10], TIMESTAMP)}
+    assert end_of(told).cast(pa.int64()).to_pylist() == [25, 10, 10, 10]
+    assert end_of(told).type == TIMESTAMP
     last = {"ts": pa.array([253_402_300_799_999_999], TIMESTAMP), "duration": pa.array([1.0])}
     assert end_of(last).to_pylist() == [datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)]
 

@@ -44,6 +44,15 @@ def test_sets_are_sorted_and_vectors_are_not(table):
     assert answers.select(["answers", "TTLs"]).to_pylist() == [{"answers": ["b", "a"], "TTLs": [2.5, 1.0]}]
 
 
+def test_vectors_of_signed_numbers(table):
+    fields, types = "ts sizes gaps", "time vector[int] vector[interval]"
+    rows = table("aegis_packets", log(fields, types, "1.0 60,-60,-1500 0.000023,-1", "2.0 60 (empty)"))
+    assert rows.select(["sizes", "gaps"]).to_pylist() == [
+        {"sizes": [60, -60, -1500], "gaps": [0.000023, -1.0]},
+        {"sizes": [60], "gaps": []},
+    ]
+
+
 def test_quotes_are_text(table):
     data = log("ts user_agent uri", "time string string", '1.0 "a \'b"')
     assert table("http", data).select(["user_agent", "uri"]).to_pylist() == [{"user_agent": '"a', "uri": "'b\""}]

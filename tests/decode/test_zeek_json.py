@@ -33,6 +33,11 @@ def test_other_times_take_the_form_of_their_row(table):
     ]
 
 
+def test_vectors_of_signed_numbers(table):
+    rows = table("aegis_packets", log({"ts": 1.5, "sizes": [60, -60, -1500], "gaps": [0.000023, 1]}))
+    assert rows.select(["sizes", "gaps"]).to_pylist() == [{"sizes": [60, -60, -1500], "gaps": [0.000023, 1.0]}]
+
+
 def test_missing_null_and_empty(table):
     rows = table("conn", log({"ts": 1.5, "service": None, "tunnel_parents": []}, {"ts": 2.5, "service": ""}))
     assert rows.select(["service", "tunnel_parents", "duration"]).to_pylist() == [

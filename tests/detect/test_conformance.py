@@ -30,14 +30,30 @@ ALL: Mapping[str, type[Detector] | type[DerivedTable]] = {**PLUGINS.detectors, *
 # Recorded scenarios in which each finds something: name, format, tuning that differs from the default.
 ROWS: Mapping[str, tuple[tuple[str, str, dict[str, Any]], ...]] = {
     "beaconing": (("beacon_https_60s", "tsv", {}), ("beacon_http_60s", "eve.json.gz", {})),
+    "brute_force": (("ssh_bruteforce", "json", {}), ("multistage", "tsv", {}), ("ssh_bruteforce", "eve.json.gz", {})),
+    "dga": (("dga", "tsv", {}), ("dga_nxdomain", "json", {})),
     "dns_tunnel": (("dns_tunnel", "tsv", {}), ("dns_tunnel", "eve.json.gz", {})),
+    "exfiltration": (("exfil_small", "tsv", {}), ("exfil", "eve.json.gz", {})),
+    "high_latency": (("latency_5h", "tsv", {}),),
+    "icmp_anomaly": (("icmp_sweep", "tsv", {}), ("icmp_tunnel", "eve.json.gz", {})),
     "long_connection": (
         ("long_connection", "json", {"min_duration_s": 60}),
         ("benign_tls", "tsv", {"min_duration_s": 10}),
     ),
+    "packet_loss": (("loss_5", "tsv", {}), ("loss_download_20", "json", {})),
     "port_scan": (("scan_horizontal", "json", {}), ("multistage", "tsv", {}), ("scan_udp", "eve.json.gz", {})),
+    "syn_flood": (("syn_flood", "json", {}), ("syn_flood_spoofed", "tsv", {})),
+    "egress_hour": (("exfil", "json", {}), ("multistage", "eve.json.gz", {})),
+    "flow_features_hour": (("multistage", "tsv", {}), ("icmp_tunnel", "eve.json.gz", {})),
+    "host_dns_hour": (("dns_tunnel", "tsv", {}), ("benign", "eve.json.gz", {})),
+    "host_quic_hour": (("quic", "made", {}),),
+    "host_statistical_hour": (("multistage", "tsv", {}), ("benign", "eve.json.gz", {})),
+    "host_timing_hour": (("benign", "tsv", {}), ("beacon_http_60s", "eve.json.gz", {})),
+    "host_tls_hour": (("benign_tls", "tsv", {}), ("benign_tls", "eve.json.gz", {})),
     "name_hour": (("dns_tunnel", "json", {}), ("dns_tunnel", "eve.json.gz", {})),
+    "pair_features_hour": (("benign", "tsv", {}), ("multistage", "eve.json.gz", {})),
     "pair_hour": (("benign", "tsv", {}), ("scan_vertical", "eve.json.gz", {})),
+    "rtt_hour": (("latency_5h", "json", {}), ("dns_tunnel", "eve.json.gz", {})),
     "server_name_hour": (("benign_tls", "tsv", {}), ("multistage", "tsv", {})),
 }
 

@@ -1,4 +1,4 @@
-"""docs/detections.md says what plugins and rules say now."""
+"""docs/detections.md and docs/features.md say what plugins and rules say now."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from aegis_enrich import registry
+from aegis_enrich.features import catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,3 +32,10 @@ def test_it_tells_of_every_rule(generate: ModuleType) -> None:
     page = generate.page()
     names = [p.stem for p in sorted((ROOT / "rules").glob("*/*.yml"))]
     assert [n for n in names if f"### {n}\n" not in page] == []
+
+
+def test_the_page_of_features_is_fresh_and_tells_of_each(generate: ModuleType) -> None:
+    there = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
+    assert there == generate.features_page(), "stale: run `.venv/bin/python docs/generate.py`"
+    names = [f["name"] for f in catalogue(registry.load().tables)]
+    assert [n for n in names if there.count(f"| `{n}` |") != 1] == []

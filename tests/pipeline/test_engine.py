@@ -339,3 +339,81 @@ def test_a_full_disk_while_detecting_is_waited_out(tmp_path, write, probes, star
         (alert,) = alerts(engine)
         assert refused and alert["status"] == "closed" and alert["aegis"]["evidence"]["ports"] == 20
         assert engine.store.query("SELECT * FROM windows_failed") == []
+
+
+def scan(first_s: float, ports: int = 100, **columns: object) -> dict:
+    """A minute of Zeek's scan log: so many refused ports of one host."""
+    row = {"ts": first_s, "ts_end": BASE_US // MICROS + first_s + ports - 1, "src": "10.0.0.9", "attempts": ports}
+    row |= {"hosts": 1, "ports": ports, "capped": False, "kind": "vertical", "answered": 0, "refused": ports}
+    row |= {"unanswered": 0, "half_open": 0, "syn": ports, "udp": 0, "icmp": 0, "local_orig": True, "node": "zeek"}
+    return row | {"sample": ["198.51.100.7:22/tcp"]} | columns
+
+
+def test_a_row_of_the_scan_log_is_an_alert_before_any_window_is_sealed(tmp_path, write, probes, start, alerts) -> None:
+    """And it is the alert that the window makes of conn later."""
+    logs = tmp_path / "logs"
+    write(logs / "conn.log", probes(1, first_s=100))
+    steps = []
+
+    def grow(engine: Engine) -> None:
+        if not steps and engine.store.progress():
+            steps.append((time.monotonic(), [dict(a) for a in alerts(engine)]))
+            write(logs / "aegis_scan.log", [scan(100)])
+        elif len(steps) == 1 and alerts(engine):
+            steps.append((time.monotonic(), alerts(engine)))
+            assert (engine.store.sealed("sensor", "detector:port_scan") or 0) <= BASE_US
+            write(logs / "conn.log", [*probes(100, first_s=100)[1:], *probes(1, first_s=4 * 3600, source="10.0.0.8")])
+            write(logs / "aegis_scan.log", [scan(4 * 3600, 3, src="10.0.0.8", kind="")])
+        done(engine)
+
+    done = until(lambda e: e.store.query("SELECT 1 FROM alerts WHERE status = 'closed'"))
+    with start(logs, live=True, progress=grow) as engine:
+        engine.run()
+        (closed,) = alerts(engine)
+        outbox = engine.store.query("SELECT id, revision FROM outbox ORDER BY seq")
+    (begun_s, before), (told_s, (opened,)) = steps
+    assert before == []
+    assert told_s - begun_s < 10
+    assert opened["aegis"]["evidence"]["basis"] == "aegis_scan"
+    assert (opened["event"]["severity"], opened["source"]["ip"]) == (47, "10.0.0.9")
+    assert closed["id"] == opened["id"] and outbox == [(closed["id"], 1), (closed["id"], 2)]
+    assert "basis" not in closed["aegis"]["evidence"]
+    for same in ("score", "count", "entity", "period", "first_seen"):
+        assert closed["aegis"][same] == opened["aegis"][same]
+    with start(logs, state="batch") as engine:
+        engine.run_to_end()
+        (batch,) = alerts(engine)
+    assert {**batch, "status": "", "revision": 0} == {**closed, "status": "", "revision": 0}
+
+
+def test_a_crash_between_a_row_and_its_early_alert_loses_nothing(tmp_path, write, start, alerts) -> None:
+    write(tmp_path / "logs" / "aegis_scan.log", [scan(100)])
+    with start(tmp_path / "logs", live=True) as engine:
+        engine.intake.read()
+        engine.intake.flush()
+        assert alerts(engine) == []
+    with start(tmp_path / "logs", live=True, progress=until(alerts, 20)) as engine:
+        engine.run()
+        assert len(alerts(engine)) == 1
+
+
+def test_without_attempts_in_conn_the_scan_log_has_the_last_word(tmp_path, write, start, alerts) -> None:
+    """Halves of two nodes, in logs of their own."""
+    half = {"attempts": 8, "refused": 8, "syn": 8, "ports": 8, "ts_end": BASE_US // MICROS + 110}
+    for node in ("proxy-1", "manager"):
+        write(tmp_path / "logs" / f"aegis_scan_{node}.log", [scan(100, **half, node=node)])
+    with start(tmp_path / "logs") as engine:
+        engine.run_to_end()
+        (alert,) = alerts(engine)
+    evidence = alert["aegis"]["evidence"]
+    assert (evidence["ports"], evidence["least_ports"], evidence["attempts"], evidence["nodes"]) == (16, 8, 16, 2)
+
+
+def test_attempts_for_which_a_script_had_no_room_are_counted(tmp_path, write, start, alerts) -> None:
+    full = scan(100, kind="overflow")
+    del full["src"]
+    write(tmp_path / "logs" / "aegis_scan.log", [full, scan(200)])
+    with start(tmp_path / "logs") as engine:
+        engine.run_to_end()
+        assert len(alerts(engine)) == 1
+        assert engine.store.counters()["overflow_rows", "sensor"] == 1

@@ -129,6 +129,18 @@ def test_logs_wait_by_how_much_they_hold(tmp_path, state, reading, clock) -> Non
     assert intake.flush_due() and uids(state, "dns") == ["C1"]
 
 
+def test_rows_of_early_tables_wait_two_seconds_and_are_told_once_they_are_committed(tmp_path, state, reading, clock):
+    intake, told = reading(state), []
+    intake.early_tables = {"conn"}
+    intake.early = lambda table, sensor, rows: told.append((table, sensor, rows.num_rows, uids(state)))
+    put(tmp_path / "logs" / "conn.log", 1, 2)
+    assert intake.read() and not intake.flush_due()
+    clock.now_s += 2.0
+    assert told == []
+    assert intake.flush_due()
+    assert told == [("conn", "sensor", 2, ["C1", "C2"])]
+
+
 def test_too_many_rows_do_not_wait(tmp_path, state, reading) -> None:
     put(tmp_path / "logs" / "conn.log", *range(12))
     put(tmp_path / "logs" / "dns.log", 1)

@@ -88,21 +88,21 @@ def _column(table: str, name: str, values: pa.ChunkedArray, control: bool) -> pa
         return typed("addr", array).values
     if (table, name) == ("ssl", "cipher"):
         return replace(array, array.is_valid(), _ciphers().get)
-    if name == "answers":
-        return _canonical_answers(array)
+    if name == "answers" or kind == "addrs":
+        return _canonical_addresses(array)
     if kind == "string" and control:
         array = clean_all(array)
     return array.cast(TABLES[table].schema.field(name).type)
 
 
-def _canonical_answers(lists: pa.Array) -> pa.Array:
-    """IPv6 addresses among the answers as Zeek has them; Suricata writes all their digits."""
-    answers = lists.flatten()
-    likely = pc.match_substring_regex(answers, "^[0-9a-fA-F.]*:[0-9a-fA-F:.]*$")
-    answers = replace(answers, likely, lambda a: canonical_address(a) or a)
+def _canonical_addresses(lists: pa.Array) -> pa.Array:
+    """IPv6 addresses among these texts as Zeek has them; Suricata writes all their digits."""
+    texts = lists.flatten()
+    likely = pc.match_substring_regex(texts, "^[0-9a-fA-F.]*:[0-9a-fA-F:.]*$")
+    texts = replace(texts, likely, lambda a: canonical_address(a) or a)
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     offsets = np.concatenate([np.zeros(1, np.int32), np.cumsum(lengths, dtype=np.int32)])
-    return pa.ListArray.from_arrays(pa.array(offsets), answers, mask=lists.is_null())
+    return pa.ListArray.from_arrays(pa.array(offsets), texts, mask=lists.is_null())
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

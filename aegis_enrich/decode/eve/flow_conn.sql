@@ -28,7 +28,14 @@ SELECT
     src_ip AS orig_h,
     coalesce(src_port, icmp_type) AS orig_p,
     dest_ip AS resp_h,
-    coalesce(dest_port, response_icmp_type, icmp_code) AS resp_p,
+    -- of ICMP, as Zeek: the type that answers this one, be it seen or not, else the code
+    coalesce(dest_port, response_icmp_type, CASE transport
+        WHEN 'icmp' THEN MAP {0: 8, 8: 0, 9: 10, 10: 9, 13: 14, 14: 13, 15: 16, 16: 15, 17: 18, 18: 17}[icmp_type]
+        WHEN 'ipv6-icmp' THEN MAP {
+            128: 129, 129: 128, 130: 131, 131: 130, 133: 134, 134: 133, 135: 136, 136: 135, 139: 140, 140: 139,
+            144: 145, 145: 144
+        }[icmp_type]
+    END, icmp_code) AS resp_p,
     CASE transport WHEN 'ipv6-icmp' THEN 'icmp' ELSE transport END AS proto,
     CASE app_proto
         WHEN 'tls' THEN 'ssl'

@@ -53,6 +53,7 @@ _OWN: dict[str, Shape] = {
             "subjectaltname": TEXTS,
             "server_alpns": TEXTS,
             "server_handshake": _texts("cipher"),
+            "client": _texts("subject issuerdn fingerprint"),
         }
     },
     "http": {
@@ -110,6 +111,7 @@ _NEEDLESS: dict[str, Shape] = {
     },
     "dns": {"dns": dict.fromkeys(("grouped", "flags", "qr", "tx_id", "opcode"))},
     "quic": {"quic": {"ja3": {"string": None}, "ja3s": {"string": None}}},
+    "ssh": {"ssh": {side: {"hassh": {"string": None}} for side in ("client", "server")}},
     "tls": {"tls": {"ja3": {"string": None}}},
     "fileinfo": {"http": None, "smtp": None, "smb": None, "email": None},
     "stats": {"stats": None},
@@ -140,7 +142,7 @@ def patch(event_type: str) -> Shape:
     found = _merged(_nulls(SHAPES[event_type]), _NEEDLESS.get(event_type, {}))
     for section, names in _KEPT.get(event_type, {}).items():
         found[section] = {k: v for k, v in found[section].items() if k not in names}
-    return found | {"pcap_cnt": None, "pkt_src": None}
+    return found | dict.fromkeys(("pcap_cnt", "pkt_src", "ip_v"))
 
 
 def _nulls(shape: Shape) -> Shape:

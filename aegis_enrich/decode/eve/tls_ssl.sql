@@ -23,12 +23,18 @@ SELECT
     coalesce(tls.session_resumed, false) AS resumed,
     tls.server_alpns[1] AS next_protocol,
     if(tls.fingerprint IS NULL, NULL, [replace(tls.fingerprint, ':', '')]) AS cert_chain_fps,
+    if(tls.client.fingerprint IS NULL, NULL, [replace(tls.client.fingerprint, ':', '')]) AS client_cert_chain_fps,
     zeek_name(tls.subject) AS subject,
     zeek_name(tls.issuerdn) AS issuer,
+    zeek_name(tls.client.subject) AS client_subject,
+    zeek_name(tls.client.issuerdn) AS client_issuer,
     TRY_CAST(tls.notbefore AS TIMESTAMP) AT TIME ZONE 'UTC' AS not_valid_before,
     TRY_CAST(tls.notafter AS TIMESTAMP) AT TIME ZONE 'UTC' AS not_valid_after,
     tls.ja3.hash AS ja3,
     tls.ja3s.hash AS ja3s,
     tls.ja4 AS ja4,
+    upper(replace(tls.serial, ':', '')) AS cert_serial,
+    tls.subjectaltname AS cert_names,
+    zeek_name(tls.subject) = zeek_name(tls.issuerdn) AS self_signed,
     rest AS extra
 FROM events

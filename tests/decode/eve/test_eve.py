@@ -193,6 +193,16 @@ def test_icmp_has_types_for_ports(table):
     assert row["orig_h"] == "fe80::1"
 
 
+@pytest.mark.parametrize(
+    ("proto", "asked", "code", "answer"),
+    [("ICMP", 8, 0, 0), ("ICMP", 3, 1, 1), ("ICMP", 13, 0, 14), ("IPv6-ICMP", 128, 0, 129), ("IPv6-ICMP", 143, 0, 0)],
+)
+def test_icmp_without_an_answer_has_its_type_or_else_the_code(table, proto, asked, code, answer):
+    ports = {"src_port": None, "dest_port": None, "icmp_type": asked, "icmp_code": code}
+    row = one(table, "conn", "flow", proto=proto, flow={}, **ports)
+    assert (row["orig_p"], row["resp_p"]) == (asked, answer)
+
+
 def test_dns_version_3_turns_the_response_round(table):
     name = [{"rrname": "WWW.Example.com", "rrtype": "AAAA"}]
     request = eve("dns", proto="UDP", dns={"version": 3, "type": "request", "id": 7, "queries": name})
@@ -243,6 +253,7 @@ def test_tls_and_its_certificate(table):
         "server_alpns": ["h2"],
         "client_alpns": ["h2", "h3"],
         "session_resumed": True,
+        "client": {"subject": "C=US, CN=c", "issuerdn": "CN=ca", "fingerprint": "cc:dd", "serial": "01"},
     }
     row = one(table, "ssl", "tls", tls=tls)
     assert (row["version"], row["server_name"], row["resumed"]) == ("TLSv13", "x.test", True)
@@ -250,7 +261,9 @@ def test_tls_and_its_certificate(table):
     assert (row["subject"], row["issuer"]) == ("CN=x.test,O=App\\, Inc.,C=US", "CN=ca")
     assert (row["ja3"], row["ja3s"], row["ja4"], row["next_protocol"]) == ("h", "i", "j", "h2")
     assert (row["cert_chain_fps"], row["established"]) == (["aabb"], None)
-    assert json.loads(row["extra"]) == {"tls": {"client_alpns": ["h2", "h3"]}}
+    assert (row["client_subject"], row["client_issuer"]) == ("CN=c,C=US", "CN=ca")
+    assert row["client_cert_chain_fps"] == ["ccdd"]
+    assert json.loads(row["extra"]) == {"tls": {"client": {"serial": "01"}, "client_alpns": ["h2", "h3"]}}
     certificate = one(table, "x509", "tls", tls=tls)
     assert (certificate["fingerprint"], certificate["certificate_serial"]) == ("aabb", "0A0B")
     assert certificate["certificate_not_valid_before"] == row["not_valid_before"] == datetime(2026, 1, 1, tzinfo=UTC)
@@ -287,9 +300,9 @@ def test_quic_of_both_sides(table):
 
 def test_ssh(table):
     side = {"proto_version": "2.0", "software_version": "OpenSSH_9.2p1", "hassh": {"hash": "h", "string": "s"}}
-    row = one(table, "ssh", "ssh", ssh={"client": side, "server": side | {"hassh": {"hash": "i"}}})
+    row = one(table, "ssh", "ssh", ip_v=4, ssh={"client": side, "server": side | {"hassh": {"hash": "i"}}})
     assert (row["client"], row["version"]) == ("SSH-2.0-OpenSSH_9.2p1", 2)
-    assert (row["hassh"], row["hasshServer"], row["auth_success"]) == ("h", "i", None)
+    assert (row["hassh"], row["hasshServer"], row["auth_success"], row["extra"]) == ("h", "i", None, None)
 
 
 def test_smb(whole):
@@ -388,6 +401,9 @@ def test_files(table):
     )
     assert (row["orig_h"], row["resp_h"], row["is_orig"]) == ("10.0.0.1", "10.0.0.2", False)
     assert (row["tx_hosts"], row["rx_hosts"], row["source_protocol"]) == (["10.0.0.2"], ["10.0.0.1"], "HTTP")
+    ends = {"src_ip": "fd00:0203:0000:0000:0000:0000:0000:0050", "dest_ip": "fd00:0010:0000:0000:0000:0000:0000:0012"}
+    row = one(table, "files", "fileinfo", fileinfo={}, **ends)
+    assert (row["tx_hosts"], row["rx_hosts"]) == (["fd00:203::50"], ["fd00:10::12"])
 
 
 def test_what_is_no_event(whole):

@@ -227,6 +227,127 @@ def test_an_old_scan_is_not_told_again(evaluate, rows):
     assert len(evaluate(PortScan, rows("conn", scan + later))) == 1
 
 
+def logged(source: str = SCANNER, **columns: Any) -> dict[str, Any]:
+    """An interval of Zeek's scan log: 100 refused ports of a host in 10 s."""
+    given = {"ts": 100, "duration": 10, "orig_h": source, "kind": "vertical", "attempts": 100, "hosts": 1, "ports": 100}
+    given |= {"refused": 100, "syn": 100, "udp": 0, "icmp": 0, "answered": 0, "unanswered": 0, "half_open": 0}
+    return given | {"capped": False, "sample": [f"{HOST}:22/tcp", f"{HOST}:80/tcp"], "node": "zeek"} | columns
+
+
+SWEEP = {"kind": "horizontal", "hosts": 100, "ports": 1, "sample": [f"10.20.0.{n}:445/tcp" for n in range(9)]}
+
+
+def test_the_scan_log_speaks_where_conn_has_no_such_rows(evaluate, rows):
+    served = rows("conn", [probe(n, **SERVED) for n in range(200)])
+    (scan,) = evaluate(PortScan, served | rows("aegis_scan", [logged()]))
+    (same,) = evaluate(PortScan, rows("conn", [probe(n, resp_p=n + 1, ts=100 + n / 10) for n in range(100)]))
+    assert (scan.entity, scan.score) == (same.entity, same.score)
+    assert scan.context == {"resp_h": HOST, "proto": "tcp"}
+    assert scan.uids == ()
+    numbers = {"ports": 100, "hosts": 1, "attempts": 100, "refused": 100, "source_internal": True, "nodes": 1}
+    assert {name: scan.evidence[name] for name in numbers} == numbers
+    assert scan.evidence["basis"] == "aegis_scan"
+    assert scan.reason == (
+        "10.10.0.14 probed 100 ports of 10.20.0.10 in 10.0 s (vertical TCP; Zeek's scan log): of 100 attempts 100 "
+        "refused, 0 did not answer, 0 were reset without data"
+    )
+
+
+def test_where_conn_has_the_attempts_it_judges_alone(evaluate, rows):
+    conn = rows("conn", vertical(100))
+    assert evaluate(PortScan, conn | rows("aegis_scan", [logged(ts=10, duration=100)])) == evaluate(PortScan, conn)
+    wanted = rows("conn", horizontal(100, resp_p=8333)) | rows("aegis_scan", [logged(**SWEEP | {"sample": None})])
+    assert evaluate(PortScan, wanted, skip_ports=(8333,)) == []
+    half = rows("conn", vertical(49)) | rows("aegis_scan", [logged()])
+    assert [f.evidence["ports"] for f in evaluate(PortScan, half)] == [100]
+
+
+@pytest.mark.parametrize(
+    ("columns", "found"),
+    [
+        ({}, True),
+        ({"attempts": 15, "refused": 15, "syn": 15, "ports": 15}, True),
+        ({"attempts": 14, "refused": 14, "syn": 14, "ports": 14}, False),
+        (SWEEP, True),
+        (SWEEP | {"hosts": 9}, False),
+        (SWEEP | {"answered": 233}, True),
+        (SWEEP | {"answered": 234}, False),  # a client of many servers, of which some fail
+        ({"hosts": 20, "ports": 30}, True),  # Zeek says that one of these has enough
+        ({"kind": "mixed", "hosts": 31, "ports": 2, "attempts": 62, "refused": 62, "syn": 62}, True),
+        ({"kind": "mixed", "hosts": 900, "ports": 880, "attempts": 2000, "refused": 2000, "syn": 2000}, False),  # peers
+        ({"refused": 0, "unanswered": 100, "syn": 0, "icmp": 100}, False),
+        ({"syn": 0, "udp": 100, "sample": [f"{HOST}:{33434 + n}/udp" for n in range(9)]}, False),  # traceroute
+        ({"syn": 0, "udp": 100, "sample": [f"{HOST}:{n}/udp" for n in range(9)]}, True),
+        ({"syn": 0, "icmp": 100, "ports": 0, "sample": [f"10.20.0.{n}:8/icmp" for n in range(9)]}, False),
+        ({"kind": "overflow"}, False),
+        ({"orig_h": None}, False),
+        ({"ports": 0}, False),
+        ({"attempts": None}, False),
+    ],
+)
+def test_what_of_the_scan_log_is_a_scan(evaluate, rows, columns, found):
+    assert len(evaluate(PortScan, rows("aegis_scan", [logged(**columns)]))) == found
+
+
+def test_skipped_ports_do_not_count_in_the_scan_log(evaluate, rows):
+    wanted = rows("aegis_scan", [logged(**SWEEP)])
+    assert len(evaluate(PortScan, wanted, skip_ports=(22,))) == 1
+    assert evaluate(PortScan, wanted, skip_ports=(22, 445)) == []
+
+
+@pytest.mark.parametrize("target", ["fd00:20::10:22/tcp", "[fd00:20::10]:22/tcp"])
+def test_a_sample_names_ipv6_hosts(evaluate, rows, target):
+    (scan,) = evaluate(PortScan, rows("aegis_scan", [logged("fd00:10::14", sample=[target])]))
+    assert scan.context["resp_h"] == "fd00:20::10"
+
+
+def test_rows_of_several_nodes_at_one_time_are_one_picture(evaluate, rows):
+    """Neither half is enough by itself; what comes at another time does not add up."""
+    half = {"attempts": 8, "refused": 8, "syn": 8, "ports": 8, "sample": [f"{HOST}:1/tcp"]}
+    one, two = logged(**half, node="worker-1"), logged(**half | {"sample": [f"{HOST}:2/tcp"]}, node="manager", ts=105)
+    (scan,) = evaluate(PortScan, rows("aegis_scan", [one, two]))
+    numbers = {"ports": 16, "least_ports": 8, "hosts": 1, "attempts": 16, "nodes": 2}
+    assert {name: scan.evidence[name] for name in numbers} == numbers
+    assert scan.context["resp_h"] == HOST
+    assert evaluate(PortScan, rows("aegis_scan", [one, two]), min_ports=17) == []
+    assert evaluate(PortScan, rows("aegis_scan", [one, two | {"ts": 111}])) == []
+    assert evaluate(PortScan, rows("aegis_scan", [one, two | {"node": "worker-1"}])) == []
+
+
+def test_halves_of_a_sweep_are_one_picture(evaluate, rows):
+    half = SWEEP | {"hosts": 6, "attempts": 6, "refused": 6, "syn": 6}
+    nodes = [logged(**half, node=f"proxy-{n}") for n in range(3)]
+    (scan,) = evaluate(PortScan, rows("aegis_scan", nodes))
+    assert (scan.evidence["hosts"], scan.evidence["ports"], scan.evidence["least_hosts"]) == (18, 1, 6)
+    assert scan.context["resp_p"] == 445
+
+
+def test_a_chain_of_overlaps_is_not_one_picture(evaluate, rows):
+    """Two nodes that tell of three dead ports each half minute, for half an hour."""
+    few = {"attempts": 3, "refused": 3, "syn": 3, "ports": 3}
+    chain = [logged(**few, ts=30 * n, duration=45, node=f"proxy-{n % 2}") for n in range(60)]
+    assert evaluate(PortScan, rows("aegis_scan", chain)) == []
+
+
+def test_intervals_of_one_scan_add_attempts_and_not_hosts(evaluate, rows):
+    (scan,) = evaluate(PortScan, rows("aegis_scan", [logged(ts=60 * n) for n in range(5)]))
+    assert (scan.evidence["attempts"], scan.evidence["ports"], scan.evidence["duration_s"]) == (500, 100, 250.0)
+
+
+@pytest.mark.parametrize("ts", [1740, 1795])
+def test_an_interval_over_a_window_s_edge_is_told_once(evaluate, rows, ts):
+    found = evaluate(PortScan, rows("aegis_scan", [logged(ts=ts)]))
+    assert len(found) == 1
+
+
+def test_shards_and_the_order_of_rows_change_nothing_of_the_scan_log(evaluate, rows):
+    nodes = [logged(f"10.1.0.{n % 7}", node=f"w{n % 3}", ts=100 + 7 * n, attempts=100 + n) for n in range(40)]
+    whole = evaluate(PortScan, rows("aegis_scan", nodes))
+    random.Random(1).shuffle(nodes)
+    assert len(whole) == 7
+    assert evaluate(PortScan, rows("aegis_scan", nodes), shards=3) == whole
+
+
 def test_shards_change_nothing(evaluate, lab):
     tables = lab("multistage", "tsv")
     assert evaluate(PortScan, tables, shards=3) == evaluate(PortScan, tables)
@@ -245,6 +366,8 @@ def features(**columns: float) -> pd.DataFrame:
         "uids": [],
         "icmp_hosts": 0,
         "icmp_types": None,
+        "of_log": 0,
+        "capped": 0,
     }
     return pd.DataFrame([row | zeros | columns])
 

@@ -98,3 +98,12 @@ def test_describe_and_a_missing_file(assets: Path, tmp_path: Path) -> None:
     assert Assets({"path": missing}).describe("address", "10.20.0.11") == {}
     with pytest.raises(ConfigError, match="there is no such file"):
         Assets({"path": missing, "required": True})
+
+
+def test_the_scan_log_has_a_source_only(rows: Rows, assets: Path) -> None:
+    enriched = Enrichment([Assets({"path": str(assets)})]).apply("aegis_scan", rows("aegis_scan", orig_h=["10.0.0.5"]))
+    assert (
+        enriched["orig_owner"].to_pylist()
+        == Assets({"path": str(assets)}).enrich("conn", rows("conn", orig_h=["10.0.0.5"]))["orig_owner"].to_pylist()
+    )
+    assert "resp_asset" not in enriched.schema.names

@@ -128,3 +128,11 @@ def test_describe_gives_ecs_fields(settings: dict[str, str]) -> None:
     }
     assert geo.describe("address", "2001:db8::1") == {"geo.country_iso_code": "FR", "geo.country_name": "France"}
     assert geo.describe("address", "10.0.0.1") == geo.describe("domain", "203.0.113.1") == {}
+
+
+def test_the_scan_log_has_a_source_only(rows: Rows, settings: dict[str, str]) -> None:
+    for chosen in (settings, {}):
+        geo, address = Geo(chosen), ["81.2.69.142"]
+        made = geo.enrich("aegis_scan", rows("aegis_scan", orig_h=address))
+        both = geo.enrich("conn", rows("conn", orig_h=address, resp_h=address))
+        assert made == {name: values for name, values in both.items() if name.startswith("orig_")}

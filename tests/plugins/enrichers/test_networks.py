@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pyarrow as pa
@@ -87,6 +88,22 @@ def test_special_networks_have_names_without_a_file(rows: Rows) -> None:
     enriched = Networks({}).enrich("dns", batch)
     assert enriched["orig_net"].to_pylist() == ["loopback", "link-local", "unspecified"]
     assert enriched["resp_net"].to_pylist() == ["multicast", "multicast", "broadcast"]
+
+
+def test_what_is_inside_as_networks_without_exceptions(site: Path, tmp_path: Path) -> None:
+    """As a sensor wants it that knows no longest prefix; every address is on the same side as by the longest one."""
+    assert {"10.0.0.0/8", "192.168.0.0/16", "fc00::/7", "127.0.0.0/8", "ff00::/8"} <= set(Networks({}).inside())
+    inside = [ip_network(n) for n in Networks({"path": str(site)}).inside()]
+    nested = tmp_path / "nested.yml"
+    nested.write_text("internal: [10.0.0.0/8, 10.99.7.0/24]\nexternal: [10.99.0.0/16, 10.99.7.128/25]\n")
+    again = [ip_network(n) for n in Networks({"path": str(nested)}).inside()]
+
+    def held(address: str, networks: list) -> bool:
+        return any(ip_address(address) in n for n in networks)
+
+    assert [held(a, inside) for a in ("10.98.0.1", "10.99.0.1", "fd00::1", "fc00::1")] == [True, False, True, False]
+    said = [held(a, again) for a in ("10.1.1.1", "10.99.1.1", "10.99.7.1", "10.99.7.200", "10.100.0.1")]
+    assert said == [True, False, True, False, True]
 
 
 def test_every_problem_is_named_with_its_line(tmp_path: Path) -> None:
@@ -180,3 +197,10 @@ def test_describe(site: Path) -> None:
     assert networks.describe("address", "fd00:20::1") == {"locality": "internal", "network.name": "servers"}
     assert networks.describe("address", "2001:db8::1") == {"locality": "external"}
     assert networks.describe("address", "nothing") == networks.describe("domain", "10.0.0.1") == {}
+
+
+def test_the_scan_log_has_a_source_only(rows) -> None:
+    scans = rows("aegis_scan", orig_h=["10.0.0.1", "198.51.100.9", None])
+    enriched = Enrichment([Networks({})]).apply("aegis_scan", scans)
+    assert enriched["orig_internal"].to_pylist() == [True, False, None]
+    assert not {"resp_net", "resp_internal", "direction"} & set(enriched.schema.names)

@@ -173,6 +173,7 @@ SAMPLES = {
     "addrs": ["10.0.0.1"],
     "intervals": [1.0],
     "counts": [1],
+    "ints": [-1],
 }
 
 

@@ -44,15 +44,18 @@ class Tuning:
 
 
 class PortScan(Detector):
-    """Counts TCP rows with state REJ, S0, SH, RSTOS0, RSTO, RSTR, SF and UDP and ICMP rows; see README.md."""
+    """Counts TCP rows with state REJ, S0, SH, RSTOS0, RSTO, RSTR, SF, UDP and ICMP rows, and scans that Zeek's script
+    tells; see README.md."""
 
     name = "port_scan"
-    reads = ("conn",)
+    reads = ("conn", "aegis_scan")
+    early = ("aegis_scan",)
     window_s = 3_600
     every_s = 1_800
-    lateness_s = 90
+    lateness_s = 150  # of UDP: a minute until it is unanswered, one in the scan log, and what its nodes take
     counts: ClassVar = {
-        "conn": ({"conn_state": ("REJ", "S0", "RSTOS0", "SH", "RSTO", "RSTR", "SF")}, {"proto": ("icmp",)})
+        "conn": ({"conn_state": ("REJ", "S0", "RSTOS0", "SH", "RSTO", "RSTR", "SF")}, {"proto": ("icmp",)}),
+        "aegis_scan": ({"kind": ("vertical", "horizontal", "mixed")},),
     }
     shard_key = "orig_h"
     entity = ("orig_h",)
@@ -64,7 +67,8 @@ class PortScan(Detector):
         swept = features["swept_permille"] / 1000 / tuning.min_hosts
         doublings = np.log2(1 + vertical + swept)
         scores = (doublings / (doublings + HALF)).tolist()
-        return pd.DataFrame([_finding(r, s) for r, s in zip(features.to_dict("records"), scores, strict=True)])
+        rows = zip(features.to_dict("records"), scores, strict=True)
+        return pd.DataFrame([_logged(r, s) if r["of_log"] else _finding(r, s) for r, s in rows])
 
 
 def _finding(row: Mapping[Hashable, Any], score: float) -> dict[str, Any]:
@@ -106,6 +110,43 @@ def _finding(row: Mapping[Hashable, Any], score: float) -> dict[str, Any]:
     }
 
 
+def _logged(row: Mapping[Hashable, Any], score: float) -> dict[str, Any]:
+    """A finding by Zeek's scan log: outcomes are of attempts, hosts and ports those of the largest interval."""
+    hosts, ports = ([] if row[f"{c}_sample"] is None else list(row[f"{c}_sample"]) for c in ("hosts", "ports"))
+    host = hosts[0] if row["hosts"] == len(hosts) == 1 else None
+    port = int(ports[0]) if row["ports"] == len(ports) == 1 else None
+    kinds = _kinds(row)
+    counts = ("hosts", "ports", "least_hosts", "least_ports", "sockets", "attempts", "answered", "refused")
+    return {
+        "orig_h": row["orig_h"],
+        "resp_h": host,
+        "resp_p": port,
+        "proto": row["most_proto"] if row["least_proto"] == row["most_proto"] else None,
+        "direction": None,
+        "score": score,
+        "first_us": int(row["first_us"]),
+        "last_us": int(row["last_us"]),
+        "evidence": {
+            "basis": "aegis_scan",
+            "kinds": kinds,
+            **{name: int(row[name]) for name in (*counts, "unanswered", "half_open")},
+            "most_failed_share": row["failed_permille"] / 1000,
+            "capped": bool(row["capped"]),
+            "nodes": int(row["nodes"]),
+            "hosts_sample": hosts,
+            "ports_sample": [int(p) for p in ports],
+            "source_internal": None if pd.isna(row["orig_internal"]) else bool(row["orig_internal"]),
+            "duration_s": (row["last_us"] - row["first_us"]) / 1e6,
+        },
+        "reason": (
+            f"{row['orig_h']} probed {_whom(row, host, port)} in {_span(row)} ({', '.join(kinds)}; Zeek's scan log): "
+            f"of {int(row['attempts']):,} attempts {int(row['refused']):,} refused, {int(row['unanswered']):,} did not "
+            f"answer, {int(row['half_open']):,} were reset without data"
+        ),
+        "uids": [],
+    }
+
+
 def _kinds(row: Mapping[Hashable, Any]) -> list[str]:
     """What kinds of probes there were; ICMP only beside others, for it is no trigger."""
     kinds = [text for column, text in KINDS.items() if row[column]]
@@ -125,12 +166,22 @@ def _direction(row: Mapping[Hashable, Any]) -> str | None:
 
 
 def _reason(row: Mapping[Hashable, Any], kinds: list[str]) -> str:
-    hosts = row["hosts_sample"][0] if row["hosts"] == 1 else f"{int(row['hosts']):,} hosts"
-    ports = f"port {int(row['ports_sample'][0])}" if row["ports"] == 1 else f"{int(row['ports']):,} ports"
-    seconds = (row["last_us"] - row["first_us"]) / 1e6
-    span = f"{seconds:,.1f} s" if seconds < 120 else f"{seconds / 60:,.0f} min"
+    host = row["hosts_sample"][0] if row["hosts"] == 1 else None
+    port = int(row["ports_sample"][0]) if row["ports"] == 1 else None
     return (
-        f"{row['orig_h']} probed {ports} of {hosts} in {span} ({', '.join(kinds)}): of {int(row['sockets']):,} sockets "
-        f"{int(row['refused']):,} refused, {int(row['unanswered']):,} did not answer, "
+        f"{row['orig_h']} probed {_whom(row, host, port)} in {_span(row)} ({', '.join(kinds)}): of "
+        f"{int(row['sockets']):,} sockets {int(row['refused']):,} refused, {int(row['unanswered']):,} did not answer, "
         f"{int(row['half_open']):,} were reset without data"
     )
+
+
+def _whom(row: Mapping[Hashable, Any], host: str | None, port: int | None) -> str:
+    more = "+" if row["capped"] else ""
+    hosts = host or f"{int(row['hosts']):,}{more} host{'s' * (row['hosts'] > 1)}"
+    ports = f"{int(row['ports']):,}{more} port{'s' * (row['ports'] > 1)}" if port is None else f"port {port}"
+    return f"{ports} of {hosts}"
+
+
+def _span(row: Mapping[Hashable, Any]) -> str:
+    seconds = (row["last_us"] - row["first_us"]) / 1e6
+    return f"{seconds:,.1f} s" if seconds < 120 else f"{seconds / 60:,.0f} min"

@@ -1,4 +1,5 @@
--- Sources that probed many ports of one host (a target) or one port of many hosts (a sweep): one row per source.
+-- Sources that probed many ports of one host (a target) or one port of many hosts (a sweep): one row per source, from
+-- conn, or from the sensor's scan log where conn does not show the attempts.
 WITH
 -- TCP attempts that no service took up, and UDP that nobody answered. '^' (Zeek turned the connection round) and a
 -- history without SYN are replies to what was not seen: backscatter, asymmetric routes, late packets of a server.
@@ -121,40 +122,252 @@ pings AS (
     WHERE proto = 'icmp' AND orig_p IN (8, 13, 15, 17, 128) AND resp_h NOT LIKE 'ff%'
         AND NOT regexp_matches(resp_h, '^(22[4-9]|23[0-9]|255)\.')
     GROUP BY orig_h
+),
+
+-- A source's scans as conn shows them.
+shown AS (
+    SELECT
+        f.orig_h,
+        0 AS of_log,
+        min(f.first_us) AS first_us,
+        max(f.last_us) AS last_us,
+        CAST(sum(f.attempts) AS BIGINT) AS attempts,
+        count(*) AS sockets,
+        max(f.host_nth) AS hosts,
+        max(f.port_nth) AS ports,
+        count(*) FILTER (WHERE f.outcome = 3) AS refused,
+        count(*) FILTER (WHERE f.outcome = 1) AS unanswered,
+        count(*) FILTER (WHERE f.outcome = 2) AS half_open,
+        count(*) FILTER (WHERE f.proto = 'tcp' AND f.target_ports IS NOT NULL) AS vertical_tcp,
+        count(*) FILTER (WHERE f.proto = 'udp' AND f.target_ports IS NOT NULL) AS vertical_udp,
+        count(*) FILTER (WHERE f.proto = 'tcp' AND f.sweep_hosts IS NOT NULL) AS horizontal_tcp,
+        count(*) FILTER (WHERE f.proto = 'udp' AND f.sweep_hosts IS NOT NULL) AS horizontal_udp,
+        count(*) FILTER (WHERE f.proto = 'udp') AS udp_sockets,
+        coalesce(max(f.target_ports), 0) AS most_ports,  -- of one host
+        coalesce(max(f.sweep_hosts), 0) AS most_hosts,  -- at one port
+        -- sockets of sweeps, each weighed by how many of the hosts called at that port did not answer
+        CAST(coalesce(sum(f.failed_permille), 0) AS BIGINT) AS swept_permille,
+        max(f.failed_permille) AS failed_permille,
+        list_sort(list(DISTINCT f.resp_h) FILTER (WHERE f.host_nth <= 20)) AS hosts_sample,
+        list_sort(list(DISTINCT f.resp_p) FILTER (WHERE f.port_nth <= 20)) AS ports_sample,
+        min(f.proto) AS least_proto,
+        max(f.proto) AS most_proto,
+        max(f.orig_internal) AS orig_internal,
+        count(DISTINCT f.resp_h) FILTER (WHERE f.resp_internal = 1) AS internal_hosts,
+        count(DISTINCT f.resp_h) FILTER (WHERE f.resp_internal = 0) AS external_hosts,
+        list_sort(list(DISTINCT f.uid) FILTER (WHERE f.nth <= 20)) AS uids,
+        coalesce(max(i.hosts), 0) AS icmp_hosts,
+        max(i.types) AS icmp_types
+    FROM scanned AS f
+    LEFT JOIN pings AS i ON f.orig_h = i.orig_h
+    GROUP BY f.orig_h
+    HAVING max(f.last_us) >= $window_end - 1800000000
+),
+
+-- What the samples of the scan log's rows name, as host:port/proto, IPv6 in brackets. A port that is skipped does not
+-- count, nor does UDP to ephemeral ports.
+named AS (
+    SELECT
+        orig_h, node, ts_us, end_us, target,
+        regexp_extract(target, '^\[?([^\]]+)\]?:[0-9]+/', 1) AS host,
+        TRY_CAST(regexp_extract(target, ':([0-9]+)/', 1) AS BIGINT) AS port
+    FROM (
+        SELECT orig_h, coalesce(node, '') AS node, ts_us, end_us, unnest(sample) AS target
+        FROM aegis_scan
+    )
+    WHERE target NOT LIKE '%/icmp'
+),
+samples AS (
+    SELECT
+        orig_h, node, ts_us, end_us,
+        max(CASE WHEN list_contains($skip_ports, port) OR (target LIKE '%/udp' AND port >= 32768) THEN 0 ELSE 1 END)
+            AS counts,
+        CASE WHEN min(host) = max(host) THEN min(host) END AS only_host,
+        CASE WHEN min(port) = max(port) THEN min(port) END AS only_port
+    FROM named
+    GROUP BY orig_h, node, ts_us, end_us
+),
+
+-- The scan log: failed attempts of a source within a minute, with their distinct hosts and ports, as one node of Zeek
+-- saw them. Of an interval that begins before the window conn shows a part only.
+logged AS (
+    SELECT
+        l.orig_h, coalesce(l.node, '') AS node, l.ts_us, l.end_us, l.kind, l.attempts, l.hosts, l.ports,
+        coalesce(l.capped, false) AS capped,
+        coalesce(l.refused, 0) AS refused,
+        coalesce(l.unanswered, 0) AS unanswered,
+        coalesce(l.half_open, 0) AS half_open,
+        coalesce(l.syn, 0) AS syn,
+        coalesce(l.udp, 0) AS udp,
+        coalesce(l.answered, 0) AS answered,
+        least(l.attempts, coalesce(l.syn, 0) + coalesce(l.udp, 0)) AS failed,  -- ICMP is no reason to alert
+        CAST(coalesce(l.orig_internal, l.local_orig) AS INTEGER) AS orig_internal,
+        CASE WHEN l.hosts = 1 THEN s.only_host END AS only_host,
+        CASE WHEN l.ports = 1 THEN s.only_port END AS only_port
+    FROM aegis_scan AS l
+    LEFT JOIN samples AS s
+        ON l.orig_h = s.orig_h AND coalesce(l.node, '') = s.node AND l.ts_us = s.ts_us AND l.end_us = s.end_us
+    WHERE l.kind IN ('vertical', 'horizontal', 'mixed') AND l.ts_us >= $window_start AND l.attempts > 0
+        AND l.orig_h IS NOT NULL AND l.hosts > 0 AND l.ports > 0 AND coalesce(s.counts, 1) = 1
+),
+
+-- Rows of several nodes that overlap are parts of one picture. Connections are divided among nodes, so attempts add up
+-- exactly; distinct hosts and ports lie between the most and the sum, unless the parts name the same one. Each other
+-- node adds one row at most: a chain of overlaps does not make an hour one picture.
+others AS (
+    SELECT
+        l.orig_h, l.node, l.ts_us, l.end_us,
+        max(o.failed) AS failed,
+        max(o.answered) AS answered,
+        max(o.hosts) AS hosts,
+        max(o.ports) AS ports,
+        max(CASE WHEN o.only_host = l.only_host THEN 0 ELSE 1 END) AS more_hosts,
+        max(CASE WHEN o.only_port = l.only_port THEN 0 ELSE 1 END) AS more_ports
+    FROM logged AS l
+    INNER JOIN logged AS o ON l.orig_h = o.orig_h AND l.node <> o.node AND l.ts_us <= o.end_us AND o.ts_us <= l.end_us
+    GROUP BY l.orig_h, l.node, l.ts_us, l.end_us, o.node
+),
+beside AS (
+    SELECT
+        orig_h, node, ts_us, end_us,
+        CAST(sum(failed) AS BIGINT) AS failed,
+        CAST(sum(answered) AS BIGINT) AS answered,
+        max(hosts) AS most_hosts,
+        max(ports) AS most_ports,
+        CAST(sum(hosts) AS BIGINT) * max(more_hosts) AS more_hosts,
+        CAST(sum(ports) AS BIGINT) * max(more_ports) AS more_ports
+    FROM others
+    GROUP BY orig_h, node, ts_us, end_us
+),
+pictures AS (
+    SELECT
+        l.*,
+        l.failed + coalesce(b.failed, 0) AS all_failed,
+        l.answered + coalesce(b.answered, 0) AS all_answered,
+        greatest(l.hosts, coalesce(b.most_hosts, 0)) AS least_hosts,
+        greatest(l.ports, coalesce(b.most_ports, 0)) AS least_ports,
+        l.hosts + coalesce(b.more_hosts, 0) AS all_hosts,
+        l.ports + coalesce(b.more_ports, 0) AS all_ports
+    FROM logged AS l
+    LEFT JOIN beside AS b ON l.orig_h = b.orig_h AND l.node = b.node AND l.ts_us = b.ts_us AND l.end_us = b.end_us
+),
+
+-- Sockets are at most the failed attempts, and hosts times ports. A host then has so many ports, and a port so many
+-- hosts, in the mean: peers at a port each come to little, however many they are. Of the kind "vertical" Zeek says
+-- that one of the hosts has enough ports.
+sized AS (
+    SELECT
+        *,
+        least(all_failed, all_hosts * all_ports) AS sockets,
+        1000 * all_failed // greatest(all_failed + all_answered, 1) AS failed_permille
+    FROM pictures
+),
+judged AS (
+    SELECT
+        *,
+        CASE
+            WHEN sockets >= $min_ports * all_hosts THEN sockets
+            WHEN kind = 'vertical' AND all_ports >= $min_ports THEN least(sockets, all_ports)
+            ELSE 0
+        END AS vertical,
+        CASE
+            WHEN sockets >= $min_hosts * all_ports AND failed_permille >= 1000 * $min_failed_share
+                THEN sockets * failed_permille
+            ELSE 0
+        END AS swept_permille
+    FROM sized
+),
+ranked AS (
+    SELECT
+        *,
+        row_number() OVER (
+            PARTITION BY orig_h
+            ORDER BY
+                1000 * $min_hosts * vertical + $min_ports * swept_permille DESC,
+                ts_us, end_us, node, all_failed DESC, all_hosts, all_ports, kind
+        ) AS nth
+    FROM judged
+    WHERE vertical > 0 OR swept_permille > 0
+),
+
+-- What conn shows of the same sources, whatever it makes of that.
+tried AS (
+    SELECT c.orig_h, count(*) AS attempts
+    FROM conn AS c
+    INNER JOIN ranked AS r ON c.orig_h = r.orig_h AND r.nth = 1
+    WHERE c.conn_state IN ('REJ', 'S0', 'SH', 'RSTOS0', 'RSTO', 'RSTR')
+    GROUP BY c.orig_h
+),
+sampled AS (
+    SELECT
+        orig_h,
+        list_sort(list(DISTINCT host) FILTER (WHERE host <> ''))[1:20] AS hosts,
+        list_sort(list(DISTINCT port) FILTER (WHERE port IS NOT NULL))[1:20] AS ports
+    FROM named
+    GROUP BY orig_h
+),
+from_log AS (
+    SELECT
+        r.orig_h,
+        min(r.ts_us) AS first_us,
+        max(r.end_us) AS last_us,
+        CAST(sum(r.attempts) AS BIGINT) AS attempts,
+        CAST(sum(r.answered) AS BIGINT) AS answered,
+        CAST(sum(r.refused) AS BIGINT) AS refused,
+        CAST(sum(r.unanswered) AS BIGINT) AS unanswered,
+        CAST(sum(r.half_open) AS BIGINT) AS half_open,
+        CAST(sum(r.failed) AS BIGINT) AS failed,
+        CAST(sum(r.syn) AS BIGINT) AS syn,
+        CAST(sum(r.udp) AS BIGINT) AS udp,
+        greatest(CAST(sum(r.syn + r.udp) AS BIGINT), 1) AS probes,
+        max(CASE WHEN r.nth = 1 THEN r.sockets END) AS sockets,
+        max(CASE WHEN r.nth = 1 THEN r.all_hosts END) AS hosts,
+        max(CASE WHEN r.nth = 1 THEN r.all_ports END) AS ports,
+        max(CASE WHEN r.nth = 1 THEN r.least_hosts END) AS least_hosts,
+        max(CASE WHEN r.nth = 1 THEN r.least_ports END) AS least_ports,
+        max(CASE WHEN r.nth = 1 THEN r.vertical END) AS vertical,
+        max(CASE WHEN r.nth = 1 THEN r.swept_permille END) AS swept_permille,
+        max(CASE WHEN r.nth = 1 THEN r.failed_permille END) AS failed_permille,
+        count(DISTINCT r.node) AS nodes,
+        max(CAST(r.capped AS INTEGER)) AS capped,
+        max(r.orig_internal) AS orig_internal
+    FROM ranked AS r
+    GROUP BY r.orig_h
+),
+
+-- The scan log speaks where conn shows less than half of its attempts: the site drops such rows, or they are still to
+-- come. Where conn has them it judges, and nothing is counted twice.
+told AS (
+    SELECT l.*, s.hosts AS hosts_sample, s.ports AS ports_sample
+    FROM from_log AS l
+    LEFT JOIN tried AS t ON l.orig_h = t.orig_h
+    LEFT JOIN sampled AS s ON l.orig_h = s.orig_h
+    WHERE 2 * coalesce(t.attempts, 0) < l.failed AND l.last_us >= $window_end - 1800000000
 )
 
+SELECT s.*, 0 AS answered, 0 AS nodes, 0 AS least_hosts, 0 AS least_ports, 0 AS capped
+FROM shown AS s
+WHERE NOT EXISTS (SELECT 1 FROM told AS t WHERE t.orig_h = s.orig_h)
+UNION ALL
 SELECT
-    f.orig_h,
-    min(f.first_us) AS first_us,
-    max(f.last_us) AS last_us,
-    CAST(sum(f.attempts) AS BIGINT) AS attempts,
-    count(*) AS sockets,
-    max(f.host_nth) AS hosts,
-    max(f.port_nth) AS ports,
-    count(*) FILTER (WHERE f.outcome = 3) AS refused,
-    count(*) FILTER (WHERE f.outcome = 1) AS unanswered,
-    count(*) FILTER (WHERE f.outcome = 2) AS half_open,
-    count(*) FILTER (WHERE f.proto = 'tcp' AND f.target_ports IS NOT NULL) AS vertical_tcp,
-    count(*) FILTER (WHERE f.proto = 'udp' AND f.target_ports IS NOT NULL) AS vertical_udp,
-    count(*) FILTER (WHERE f.proto = 'tcp' AND f.sweep_hosts IS NOT NULL) AS horizontal_tcp,
-    count(*) FILTER (WHERE f.proto = 'udp' AND f.sweep_hosts IS NOT NULL) AS horizontal_udp,
-    count(*) FILTER (WHERE f.proto = 'udp') AS udp_sockets,
-    coalesce(max(f.target_ports), 0) AS most_ports,  -- of one host
-    coalesce(max(f.sweep_hosts), 0) AS most_hosts,  -- at one port
-    -- sockets of sweeps, each weighed by how many of the hosts called at that port did not answer
-    CAST(coalesce(sum(f.failed_permille), 0) AS BIGINT) AS swept_permille,
-    max(f.failed_permille) AS failed_permille,
-    list_sort(list(DISTINCT f.resp_h) FILTER (WHERE f.host_nth <= 20)) AS hosts_sample,
-    list_sort(list(DISTINCT f.resp_p) FILTER (WHERE f.port_nth <= 20)) AS ports_sample,
-    min(f.proto) AS least_proto,
-    max(f.proto) AS most_proto,
-    max(f.orig_internal) AS orig_internal,
-    count(DISTINCT f.resp_h) FILTER (WHERE f.resp_internal = 1) AS internal_hosts,
-    count(DISTINCT f.resp_h) FILTER (WHERE f.resp_internal = 0) AS external_hosts,
-    list_sort(list(DISTINCT f.uid) FILTER (WHERE f.nth <= 20)) AS uids,
-    coalesce(max(i.hosts), 0) AS icmp_hosts,
-    max(i.types) AS icmp_types
-FROM scanned AS f
-LEFT JOIN pings AS i ON f.orig_h = i.orig_h
-GROUP BY f.orig_h
-HAVING max(f.last_us) >= $window_end - 1800000000
+    t.orig_h,
+    1 AS of_log,
+    t.first_us, t.last_us, t.attempts, t.sockets, t.hosts, t.ports, t.refused, t.unanswered, t.half_open,
+    t.vertical * t.syn // t.probes AS vertical_tcp,
+    t.vertical - t.vertical * t.syn // t.probes AS vertical_udp,
+    (t.swept_permille // 1000) * t.syn // t.probes AS horizontal_tcp,
+    t.swept_permille // 1000 - (t.swept_permille // 1000) * t.syn // t.probes AS horizontal_udp,
+    t.udp AS udp_sockets,
+    t.sockets // t.hosts AS most_ports,
+    t.sockets // t.ports AS most_hosts,
+    t.swept_permille, t.failed_permille, t.hosts_sample, t.ports_sample,
+    CASE WHEN t.syn > 0 THEN 'tcp' ELSE 'udp' END AS least_proto,
+    CASE WHEN t.udp > 0 THEN 'udp' ELSE 'tcp' END AS most_proto,
+    t.orig_internal,
+    0 AS internal_hosts,
+    0 AS external_hosts,
+    CAST([] AS VARCHAR[]) AS uids,
+    0 AS icmp_hosts,
+    CAST(NULL AS BIGINT[]) AS icmp_types,
+    t.answered, t.nodes, t.least_hosts, t.least_ports, t.capped
+FROM told AS t

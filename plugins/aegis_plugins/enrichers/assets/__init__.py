@@ -19,6 +19,7 @@ from aegis_enrich.replaced import Replaced
 
 HEADER = ("address", "name", "owner", "criticality")
 CRITICALITIES = ("low", "medium", "high", "critical")
+_SIDES = {"*": (("orig", "originator"), ("resp", "responder")), "aegis_scan": (("orig", "originator"),)}
 
 
 class Asset(NamedTuple):
@@ -34,17 +35,18 @@ class Assets(Enricher):
     without the file; false)."""
 
     name = "assets"
-    reads: ClassVar[Mapping[str, tuple[str, ...]]] = {"*": ("orig_h", "resp_h")}
+    reads: ClassVar[Mapping[str, tuple[str, ...]]] = {"*": ("orig_h", "resp_h"), "aegis_scan": ("orig_h",)}
     adds: ClassVar[Mapping[str, tuple[Column, ...]]] = {
-        "*": tuple(
+        table: tuple(
             Column(f"{side}_{column}", "string", f"{doc} of the {role}")
-            for side, role in (("orig", "originator"), ("resp", "responder"))
+            for side, role in sides
             for column, doc in (
                 ("asset", "the asset's name"),
                 ("owner", "the asset's owner"),
                 ("criticality", "the criticality (low, medium, high, critical)"),
             )
         )
+        for table, sides in _SIDES.items()
     }
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -68,8 +70,11 @@ class Assets(Enricher):
         return self._digest
 
     def enrich(self, table: str, batch: pa.Table) -> Mapping[str, pa.Array]:
-        columns = [*self._lookup(batch["orig_h"]), *self._lookup(batch["resp_h"])]
-        return {column.name: values for column, values in zip(self.adds["*"], columns, strict=True)}
+        sides = _SIDES.get(table, _SIDES["*"])
+        columns = [made for side, _ in sides for made in self._lookup(batch[f"{side}_h"])]
+        return {
+            column.name: values for column, values in zip(self.adds.get(table, self.adds["*"]), columns, strict=True)
+        }
 
     def describe(self, kind: Literal["address", "domain"], value: str) -> Mapping[str, Any]:
         asset = self._assets.find(value) if kind == "address" else None

@@ -18,17 +18,18 @@ from aegis_enrich.replaced import Replaced
 
 Record = Mapping[str, Any]
 OLD_DAYS = 60
+_SIDES = {"*": (("orig", "originator"), ("resp", "responder")), "aegis_scan": (("orig", "originator"),)}
 
 
 class Geo(Enricher):
     """Settings: `city`, `country` (used where there is no city file) and `asn`: paths of MMDB files; none is fine."""
 
     name = "geo"
-    reads: ClassVar[Mapping[str, tuple[str, ...]]] = {"*": ("orig_h", "resp_h")}
+    reads: ClassVar[Mapping[str, tuple[str, ...]]] = {"*": ("orig_h", "resp_h"), "aegis_scan": ("orig_h",)}
     adds: ClassVar[Mapping[str, tuple[Column, ...]]] = {
-        "*": tuple(
+        table: tuple(
             Column(f"{side}_{column}", kind, f"{doc} of the {role}")
-            for side, role in (("orig", "originator"), ("resp", "responder"))
+            for side, role in sides
             for column, kind, doc in (
                 ("country", "string", "the ISO code of the country"),
                 ("city", "string", "the city's English name"),
@@ -36,6 +37,7 @@ class Geo(Enricher):
                 ("as_org", "string", "the organisation behind the autonomous system"),
             )
         )
+        for table, sides in _SIDES.items()
     }
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -66,11 +68,14 @@ class Geo(Enricher):
         return said
 
     def enrich(self, table: str, batch: pa.Table) -> Mapping[str, pa.Array]:
+        sides = _SIDES.get(table, _SIDES["*"])
         if self._places.value is None and self._systems.value is None:
-            columns = [pa.nulls(len(batch), kind) for kind in self._lookup.types * 2]
+            columns = [pa.nulls(len(batch), kind) for kind in self._lookup.types * len(sides)]
         else:
-            columns = [*self._lookup(batch["orig_h"]), *self._lookup(batch["resp_h"])]
-        return {column.name: values for column, values in zip(self.adds["*"], columns, strict=True)}
+            columns = [made for side, _ in sides for made in self._lookup(batch[f"{side}_h"])]
+        return {
+            column.name: values for column, values in zip(self.adds.get(table, self.adds["*"]), columns, strict=True)
+        }
 
     def describe(self, kind: Literal["address", "domain"], value: str) -> Mapping[str, Any]:
         if kind != "address":

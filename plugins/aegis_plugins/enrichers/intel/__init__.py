@@ -32,6 +32,7 @@ _LOOKED_UP: dict[str, tuple[tuple[str, str], ...]] = {
     **dict.fromkeys(("http", "open_http"), (("uri", "url"), ("host", "domain"), *_ENDS)),
     "files": (("sha256", "hash"), ("sha1", "hash"), ("md5", "hash")),
     "x509": (("fingerprint", "hash"), ("san_dns", "domain")),
+    "aegis_scan": (("orig_h", "address"),),
 }
 _URL = ("uri", "host", "resp_h")  # what a URL is put together from
 _COLUMNS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -18,6 +18,10 @@ from aegis_enrich.replaced import Replaced
 
 from .site import Site, load
 
+_ORIG = (
+    Column("orig_net", "string", "the named network of the originator"),
+    Column("orig_internal", "bool", "whether the originator is inside"),
+)
 _DIRECTIONS = pa.array(["external", "inbound", "outbound", "internal"])  # 2 * orig_internal + resp_internal
 
 
@@ -26,15 +30,16 @@ class Networks(Enricher):
     without the file; false)."""
 
     name = "networks"
-    reads: ClassVar[Mapping[str, tuple[str, ...]]] = {"*": ("orig_h", "resp_h")}
+    reads: ClassVar[Mapping[str, tuple[str, ...]]] = {"*": ("orig_h", "resp_h"), "aegis_scan": ("orig_h",)}
     adds: ClassVar[Mapping[str, tuple[Column, ...]]] = {
         "*": (
-            Column("orig_net", "string", "the named network of the originator"),
+            _ORIG[0],
             Column("resp_net", "string", "the named network of the responder"),
-            Column("orig_internal", "bool", "whether the originator is inside"),
+            _ORIG[1],
             Column("resp_internal", "bool", "whether the responder is inside"),
             Column("direction", "string", "internal, outbound, inbound or external, seen from inside"),
-        )
+        ),
+        "aegis_scan": _ORIG,
     }
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -59,6 +64,8 @@ class Networks(Enricher):
 
     def enrich(self, table: str, batch: pa.Table) -> Mapping[str, pa.Array]:
         orig_net, orig_internal = self._lookup(batch["orig_h"])
+        if table == "aegis_scan":
+            return {"orig_net": orig_net, "orig_internal": orig_internal}
         resp_net, resp_internal = self._lookup(batch["resp_h"])
         return {
             "orig_net": orig_net,
@@ -67,6 +74,9 @@ class Networks(Enricher):
             "resp_internal": resp_internal,
             "direction": _direction(orig_internal, resp_internal),
         }
+
+    def inside(self) -> Sequence[str]:
+        return [str(network) for network in self._file.value.cidrs()]
 
     def describe(self, kind: Literal["address", "domain"], value: str) -> Mapping[str, Any]:
         found = self._find(value) if kind == "address" else None

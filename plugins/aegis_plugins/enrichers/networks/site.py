@@ -39,6 +39,18 @@ class Site:
         special = [(parse_network(n), True) for networks in SPECIAL.values() for n in networks]
         return [*special, *((n, True) for n in self.internal), *((n, False) for n in self.external)]
 
+    def cidrs(self) -> list[Network]:
+        """What is inside as networks without exceptions, for those who know no longest prefix."""
+        found: set[Network] = set()
+        for network, inside in sorted(self.inside(), key=lambda entry: entry[0].prefixlen):
+            if inside:
+                found.add(network)
+                continue
+            for wider in [w for w in found if w.version == network.version and network.subnet_of(w)]:  # type: ignore[arg-type]
+                found.remove(wider)
+                found.update(wider.address_exclude(network))  # type: ignore[arg-type]
+        return sorted(found, key=lambda n: (n.version, n))
+
     def named(self) -> list[tuple[Network, str]]:
         """Networks and their names; the longest prefix counts."""
         special = [(parse_network(n), name) for name, networks in SPECIAL.items() for n in networks]

@@ -122,7 +122,12 @@ TABLE: dict[str, dict[str, str]] = {
         "mac": "source.mac",
         "host_name": "aegis.dhcp.host_name related.hosts",
     },
-    "aegis_scan": {"src": "source.ip"},
+    "aegis_retransmission": {
+        "duration": "event.duration",
+        "orig_pkts": "source.packets",
+        "resp_pkts": "destination.packets",
+    },
+    "aegis_packets": {"service": "network.protocol"},
     "notice": {"note": "rule.name", "msg": "message"},
     "suricata_alert": {
         "signature": "rule.name message",
@@ -176,6 +181,7 @@ OF_KIND: dict[str, str] = {
     "addrs": "ip",
     "intervals": "double",
     "counts": "long",
+    "ints": "long",
 }
 
 # event.category and event.type by table. Rows are events: what is alerting in a notice or a Suricata alert, the rules

@@ -1,0 +1,28 @@
+"""Per hour, client of ours and server outside: how much payload went out, how much came back, and in which pieces."""
+
+from __future__ import annotations
+
+from aegis_enrich.plugin import Column, DerivedTable
+
+
+class EgressHour(DerivedTable):
+    """Payload that left our networks, by pair, where it is 64 KiB in the hour or more; see README.md."""
+
+    name = "egress_hour"
+    reads = ("conn",)
+    shard_key = "orig_h"
+    columns = (
+        Column("orig_h", "addr", "client inside"),
+        Column("resp_h", "addr", "server outside"),
+        Column("least_port", "port", "the least port of the server"),
+        Column("most_port", "port", "the greatest port of the server"),
+        Column("least_proto", "string", "transport protocol, the first by name"),
+        Column("most_proto", "string", "transport protocol, the last by name"),
+        Column("connections", "count", "answered connections that ended in the hour"),
+        Column("sent_bytes", "count", "payload that the client sent", "bytes"),
+        Column("received_bytes", "count", "payload that the server sent", "bytes"),
+        Column("upload_sizes", "counts", "payload of the uploads, ascending; the 1,000 largest", "bytes"),
+        Column("first_us", "count", "start of the first connection", "µs since the epoch"),
+        Column("last_us", "count", "end of the last connection", "µs since the epoch"),
+        Column("uids", "strings", "the five that sent the most"),
+    )
