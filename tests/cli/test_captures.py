@@ -34,7 +34,9 @@ def zeek(nowhere, lab, tmp_path):
     """A Zeek that writes the recorded logs of the scan whatever it reads, and notes that it ran."""
 
     def install(script="cat >/dev/null"):
-        text = f"#!/bin/sh\nPATH=/bin:/usr/bin\necho ran >>{tmp_path}/ran\n{script}\ncp {lab}/scan_vertical/tsv/* .\n"
+        version = "case $1 in -v|--version) echo zeek version 8.0.10; exit;; esac"
+        text = f"#!/bin/sh\nPATH=/bin:/usr/bin\n{version}\necho ran >>{tmp_path}/ran\n{script}\n"
+        text += f"cp {lab}/scan_vertical/tsv/* .\n"
         (nowhere / "zeek").write_text(text, encoding="utf-8")
         (nowhere / "zeek").chmod(0o755)
 
