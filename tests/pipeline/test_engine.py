@@ -86,9 +86,8 @@ def test_late_rows_are_counted_with_their_windows_and_reach_no_sealed_one(tmp_pa
         late = engine.store.query("SELECT sensor, detector, hour_us, rows FROM late_windows ORDER BY detector")
         assert alerts(engine) == []
         assert engine.intake.counts.late == {"conn": 30}
-    hit = [(s, d, n) for s, d, hour, n in late if hour == BASE_US]
-    assert hit == [("sensor", d, 30) for d in ("beaconing", "long_connection", "port_scan")]
-    assert len(late) == len(hit)
+    assert {(s, hour, n) for s, _, hour, n in late} == {("sensor", BASE_US, 30)}
+    assert {d for _, d, _, _ in late} >= {"beaconing", "long_connection", "port_scan"}
 
 
 def test_a_row_that_a_detector_does_not_count_is_not_late_for_it(tmp_path, write, probes, start) -> None:
@@ -100,7 +99,7 @@ def test_a_row_that_a_detector_does_not_count_is_not_late_for_it(tmp_path, write
     with start(tmp_path / "logs") as engine:
         engine.run_to_end()
         late = {row[0] for row in engine.store.query("SELECT detector FROM late_windows")}
-    assert late == {"beaconing", "long_connection"}
+    assert late >= {"beaconing", "long_connection"} and "port_scan" not in late
 
 
 def test_rows_of_1970_and_2022_in_one_log(tmp_path, write, probes, start, alerts) -> None:
