@@ -25,45 +25,12 @@ export {
 
 redef Log::default_field_name_map += { ["aegis_ja3"] = "ja3", ["aegis_ja3s"] = "ja3s" };
 
-# From lists, as they came, to their text.
-global known_ciphers: table[string] of string;
-global known_groups: table[string] of string;
-global known_point_formats: table[string] of string;
+# From the text to its hash.
+global known: table[string] of string;
 
-# Numbers with a dash between.
-function dashed(values: index_vec): string
+function hashed(text: string): string
 	{
-	return subst_string(cat(values)[1:-1], ", ", "-");
-	}
-
-function ciphers_of(values: index_vec): string
-	{
-	local key = cat(values);
-	return key in known_ciphers ? known_ciphers[key] :
-	    AegisTLS::keep(known_ciphers, key, dashed(AegisTLS::without_grease(values)));
-	}
-
-function groups_of(value: string): string
-	{
-	return value in known_groups ? known_groups[value] :
-	    AegisTLS::keep(known_groups, value, dashed(AegisTLS::numbers(value, 2, 2)));
-	}
-
-function point_formats_of(value: string): string
-	{
-	return value in known_point_formats ? known_point_formats[value] :
-	    AegisTLS::keep(known_point_formats, value, dashed(AegisTLS::numbers(value, 1, 1)));
-	}
-
-function of_client(said: AegisTLS::Hello, version: count, ciphers: index_vec): string
-	{
-	return md5_hash(cat(version, ",", ciphers_of(ciphers), ",", dashed(said$extensions), ",", groups_of(said$groups),
-	    ",", point_formats_of(said$point_formats)));
-	}
-
-function of_server(extensions: index_vec, version: count, cipher: count): string
-	{
-	return md5_hash(cat(version, ",", cipher, ",", dashed(extensions)));
+	return text in known ? known[text] : AegisTLS::keep(known, text, md5_hash(text));
 	}
 
 event ssl_client_hello(c: connection, version: count, record_version: count, possible_ts: time,
@@ -73,7 +40,7 @@ event ssl_client_hello(c: connection, version: count, record_version: count, pos
 		return;
 
 	if ( ! c$ssl?$aegis_ja3 )
-		c$ssl$aegis_ja3 = of_client(AegisTLS::client_said(c), version, ciphers);
+		c$ssl$aegis_ja3 = hashed(AegisTLS::client_said(c, version, ciphers)$text);
 
 @ifdef ( QUIC::Info )
 	if ( c?$quic )
@@ -88,7 +55,7 @@ event ssl_server_hello(c: connection, version: count, record_version: count, pos
 		return;
 
 	if ( ! c$ssl?$aegis_ja3s )
-		c$ssl$aegis_ja3s = of_server(AegisTLS::server_extensions(c), version, cipher);
+		c$ssl$aegis_ja3s = hashed(cat(version, ",", cipher, ",", AegisTLS::dashed(AegisTLS::server_extensions(c))));
 
 @ifdef ( QUIC::Info )
 	if ( c?$quic )

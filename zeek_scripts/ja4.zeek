@@ -41,7 +41,8 @@ const no_hash = "000000000000";
 const server_name_extension = 0;
 const alpn_extension = 16;
 
-# From lists, as they came (extensions sorted), to their part of the fingerprint.
+# From all that was said to the fingerprint without its first letter, and from lists to their part of it.
+global known: table[string] of string;
 global known_ciphers: table[string] of string;
 global known_extensions: table[string] of string;
 
@@ -94,16 +95,15 @@ function transport(c: connection, legacy: count): string
 	}
 
 # How many ciphers, and their hash.
-function ciphers_of(values: index_vec): string
+function ciphers_of(text: string, values: index_vec): string
 	{
-	local key = cat(values);
-	if ( key in known_ciphers )
-		return known_ciphers[key];
+	if ( text in known_ciphers )
+		return known_ciphers[text];
 
 	local ciphers = AegisTLS::without_grease(values);
 	sort(ciphers);
 	local hash = |ciphers| == 0 ? no_hash : hashed(in_hex(ciphers));
-	return AegisTLS::keep(known_ciphers, key, at_most_99(|ciphers|) + hash);
+	return AegisTLS::keep(known_ciphers, text, at_most_99(|ciphers|) + hash);
 	}
 
 # Whether there is a name, how many extensions, and their hash.
@@ -134,12 +134,16 @@ function extensions_of(sent: index_vec, signatures: string): string
 	return AegisTLS::keep(known_extensions, key, name + at_most_99(|sorted|) + hash);
 	}
 
-function of_client(said: AegisTLS::Hello, kind: string, version: count, ciphers: index_vec): string
+function of_client(said: AegisTLS::Hello, version: count, ciphers: index_vec): string
 	{
-	local suites = ciphers_of(ciphers);
+	local key = cat(said$text, ";", said$signatures, ";", said$protocols, ";", said$versions);
+	if ( key in known )
+		return known[key];
+
+	local suites = ciphers_of(said$ciphers, ciphers);
 	local extensions = extensions_of(said$extensions, said$signatures);
-	return cat(kind, version_names[newest(version, said$versions)], extensions[0:1], suites[0:2], extensions[1:3],
-	    ends(said$protocols), "_", suites[2:], "_", extensions[3:]);
+	return AegisTLS::keep(known, key, cat(version_names[newest(version, said$versions)], extensions[0:1], suites[0:2],
+	    extensions[1:3], ends(said$protocols), "_", suites[2:], "_", extensions[3:]));
 	}
 
 event ssl_client_hello(c: connection, version: count, record_version: count, possible_ts: time,
@@ -149,7 +153,8 @@ event ssl_client_hello(c: connection, version: count, record_version: count, pos
 		return;
 
 	if ( ! c$ssl?$aegis_ja4 )
-		c$ssl$aegis_ja4 = of_client(AegisTLS::client_said(c), transport(c, version), version, ciphers);
+		c$ssl$aegis_ja4 = transport(c, version) + of_client(AegisTLS::client_said(c, version, ciphers), version,
+		    ciphers);
 
 @ifdef ( QUIC::Info )
 	if ( c?$quic )

@@ -29,6 +29,7 @@ const apart = 5 min;
 const icmp_requests: set[port] = { 8/icmp, 13/icmp, 15/icmp, 17/icmp, 128/icmp, 139/icmp };
 const multicast: set[subnet] = { 224.0.0.0/4, 255.255.255.255/32, [ff00::]/8 };
 const first_high_port = 1024/udp;
+const first_icmp_port = 0/icmp;
 
 # ICMP codes by which an unreachable port or an administrator refuses; others tell that there is no such host.
 const refusals: set[count] = { 3, 9, 10, 13 };
@@ -62,47 +63,41 @@ function add_sample(info: Info, id: conn_id)
 	add info$sample[fmt("%s:%s", host, p)];
 	}
 
-# Whether there is room for another host or port, of which there are so many.
-function takes(info: Info, held: count, most: count): bool
+# Notes a host, a port or both that are new to the source, as far as there is room.
+function add_target(info: Info, id: conn_id, new_host: bool, new_port: bool)
 	{
-	if ( held < most && own$targets < max_targets )
+	if ( own$targets >= max_targets || ( new_host && |info$all_hosts| >= max_hosts )
+	     || ( new_port && |info$all_ports| >= max_ports ) )
 		{
-		++own$targets;
-		return T;
+		info$capped = T;
+		return;
 		}
 
-	info$capped = T;
-	return F;
-	}
-
-function add_target(info: Info, id: conn_id)
-	{
-	local new_host = id$resp_h !in info$all_hosts && takes(info, |info$all_hosts|, max_hosts);
-	local new_port = id$resp_p !in info$all_ports && ! is_icmp_port(id$resp_p)
-	    && takes(info, |info$all_ports|, max_ports);
-
 	if ( new_host )
+		{
 		add info$all_hosts[id$resp_h];
+		++own$targets;
+		}
+	else
+		++info$deepened;
 
 	if ( new_port )
 		{
 		add info$all_ports[id$resp_p];
-
-		if ( ! new_host )
-			++info$deepened;
+		++own$targets;
 		}
 
-	if ( ( new_host || new_port ) && |info$sample| < sample_size )
+	if ( |info$sample| < sample_size )
 		add_sample(info, id);
 	}
 
-# Notes a failed attempt; how it failed is counted by the caller. A scan is nothing but such: each statement counts.
+# Notes a failed attempt; how it failed is counted by the caller. A scan is nothing but such, of one source most often:
+# each statement counts.
 function attempt(c: connection): Info
 	{
 	local id = c$id;
 	local at = c$start_time;
-	local src = id$orig_h;
-	local info = src in own$sources ? own$sources[src] : begin(own, src, at, F);
+	local info = own?$last && own$last$src == id$orig_h ? own$last : meet(own, id$orig_h, at, F);
 
 	if ( at > info$ts_end )
 		{
@@ -114,8 +109,14 @@ function attempt(c: connection): Info
 	else if ( at < info$ts )
 		info$ts = at;
 
-	if ( ! info$capped && ( id$resp_h !in info$all_hosts || id$resp_p !in info$all_ports ) )
-		add_target(info, id);
+	if ( info$capped )
+		return info;
+
+	local new_host = id$resp_h !in info$all_hosts;
+	local new_port = id$resp_p !in info$all_ports && id$resp_p < first_icmp_port;
+
+	if ( new_host || new_port )
+		add_target(info, id, new_host, new_port);
 
 	return info;
 	}
@@ -214,17 +215,20 @@ function note_tcp(c: connection)
 	}
 	}
 
+# A lone SYN, and one that was answered by a reset, are TCP's most frequent failures and those of most scans.
 event connection_state_remove(c: connection)
 	{
-	if ( c$conn$conn_state == "SF" )
+	if ( c$history == "Sr" )
+		{
+		local info = attempt(c);
+		++info$refused;
+		}
+	else if ( c$history == "S" )
+		note_unanswered(c);
+	else if ( c$conn$conn_state == "SF" )
 		note_answered(c);
 	else if ( c$conn$proto == tcp )
-		{
-		if ( c$conn$conn_state == "S0" )
-			note_unanswered(c);
-		else
-			note_tcp(c);
-		}
+		note_tcp(c);
 	else if ( c$conn$proto == udp )
 		note_udp(c);
 	else if ( c$conn$proto == icmp )

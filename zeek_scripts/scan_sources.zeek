@@ -8,6 +8,8 @@ module AegisScan;
 # What one process has in mind.
 type View: record {
 	sources: table[addr] of Info &default=table();
+	# The one of them that was met last.
+	last: Info &optional;
 	# Attempts of those that had to be forgotten, or had no room.
 	overflow: Info;
 	# Hosts and ports of them all.
@@ -101,6 +103,12 @@ function drop_overflow(view: View, part: Info)
 	add_part(view, view$overflow, part);
 	}
 
+function forget(view: View, src: addr)
+	{
+	delete view$sources[src];
+	delete view$last;
+	}
+
 function is_crowded(view: View, quarters: count): bool
 	{
 	return |view$sources| * 4 >= max_sources * quarters || view$targets * 4 >= max_targets * quarters;
@@ -126,7 +134,7 @@ function make_room(view: View)
 			{
 			local last = view$sources[forgotten[i]];
 			view$targets -= targets_of(last);
-			delete view$sources[forgotten[i]];
+			forget(view, forgotten[i]);
 
 			if ( attempts_of(last) > 0 )
 				drop_overflow(view, last);
@@ -175,12 +183,22 @@ function begin(view: View, src: addr, at: time, more: bool): Info
 	return info;
 	}
 
+# What is kept of a source, known or not.
+function meet(view: View, src: addr, at: time, more: bool): Info
+	{
+	if ( src !in view$sources )
+		return begin(view, src, at, more);
+
+	view$last = view$sources[src];
+	return view$last;
+	}
+
 function close(view: View, src: addr)
 	{
 	local info = view$sources[src];
 	info$kind = kind_of(info);
 	view$targets -= targets_of(info);
-	delete view$sources[src];
+	forget(view, src);
 
 	if ( info$kind != "" && is_worth_a_row(info) )
 		write(info);
@@ -212,6 +230,6 @@ function close_due(view: View, all: bool)
 
 function merge(view: View, src: addr, part: Info)
 	{
-	local info = src in view$sources ? view$sources[src] : begin(view, src, part$ts, attempts_of(part) > 1);
+	local info = meet(view, src, part$ts, attempts_of(part) > 1);
 	add_part(view, info, part);
 	}

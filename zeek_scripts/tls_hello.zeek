@@ -15,10 +15,14 @@ export {
 		signatures: string &default="";
 		protocols: string &default="";
 		versions: string &default="";
+		## The ciphers in decimal, in the order in which they were sent, without GREASE and with a dash between.
+		ciphers: string &default="";
+		## What JA3 is the hash of: version, ciphers, extensions, groups and point formats. Most hellos share it with others.
+		text: string &optional;
 	};
 
-	## What the client said in the hello that is being read.
-	global client_said: function(c: connection): Hello;
+	## What the client said in the hello that is being read, its text included.
+	global client_said: function(c: connection, version: count, ciphers: index_vec): Hello;
 
 	## The codes of the server's extensions in the order in which they were sent.
 	global server_extensions: function(c: connection): index_vec;
@@ -28,6 +32,9 @@ export {
 
 	## The values without GREASE, as they were sent.
 	global without_grease: function(values: index_vec): index_vec;
+
+	## Numbers in decimal with a dash between.
+	global dashed: function(values: index_vec): string;
 
 	## Keeps what was made of a key, which most hellos share with others. What is kept is bounded: it all goes when full.
 	global keep: function(known: table[string] of string, key: string, made: string): string;
@@ -41,15 +48,15 @@ const grease: set[count] = {
 
 const most_kept = 2000;
 
+# From lists, as they came, to their text.
+global known_ciphers: table[string] of string;
+global known_groups: table[string] of string;
+global known_point_formats: table[string] of string;
+
 redef record connection += {
 	aegis_client_hello: Hello &optional;
 	aegis_server_extensions: index_vec &optional;
 };
-
-function client_said(c: connection): Hello
-	{
-	return c?$aegis_client_hello ? c$aegis_client_hello : Hello();
-	}
 
 function server_extensions(c: connection): index_vec
 	{
@@ -84,6 +91,41 @@ function keep(known: table[string] of string, key: string, made: string): string
 
 	known[key] = made;
 	return made;
+	}
+
+function dashed(values: index_vec): string
+	{
+	return subst_string(cat(values)[1:-1], ", ", "-");
+	}
+
+function ciphers_of(values: index_vec): string
+	{
+	local key = cat(values);
+	return key in known_ciphers ? known_ciphers[key] : keep(known_ciphers, key, dashed(without_grease(values)));
+	}
+
+function groups_of(value: string): string
+	{
+	return value in known_groups ? known_groups[value] : keep(known_groups, value, dashed(numbers(value, 2, 2)));
+	}
+
+function point_formats_of(value: string): string
+	{
+	return value in known_point_formats ? known_point_formats[value] :
+	    keep(known_point_formats, value, dashed(numbers(value, 1, 1)));
+	}
+
+function client_said(c: connection, version: count, ciphers: index_vec): Hello
+	{
+	local said = c?$aegis_client_hello ? c$aegis_client_hello : Hello();
+	if ( said?$text )
+		return said;
+
+	said$ciphers = ciphers_of(ciphers);
+	said$text = cat(version, ",", said$ciphers, ",", dashed(said$extensions), ",", groups_of(said$groups), ",",
+	    point_formats_of(said$point_formats));
+	c$aegis_client_hello = said;
+	return said;
 	}
 
 event ssl_extension(c: connection, is_client: bool, code: count, val: string)

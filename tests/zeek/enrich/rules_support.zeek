@@ -1,8 +1,8 @@
-# @TEST-DOC: Header names in http.log, named pipes in smb_files.log, and both switched off.
+# @TEST-DOC: Header names in http.log, named pipes in smb_files.log, and both the other way round than by default.
 #
-# @TEST-EXEC: gunzip -c $TRACES/beacon_http.pcap.gz | zeek -b -C -r - base/protocols/http $PACKAGE/rules_support.zeek %INPUT >pipes
+# @TEST-EXEC: gunzip -c $TRACES/beacon_http.pcap.gz | zeek -b -C -r - base/protocols/http $PACKAGE/rules_support.zeek %INPUT AegisRules::log_client_header_names=T >pipes
 # @TEST-EXEC: zeek-cut client_header_names <http.log | sort -u >headers
-# @TEST-EXEC: gunzip -c $TRACES/beacon_http.pcap.gz | zeek -b -C -r - $PACKAGE/rules_support.zeek %INPUT AegisRules::log_named_pipes=F AegisRules::log_client_header_names=F >>pipes
+# @TEST-EXEC: gunzip -c $TRACES/beacon_http.pcap.gz | zeek -b -C -r - base/protocols/http $PACKAGE/rules_support.zeek %INPUT AegisRules::log_named_pipes=F >>pipes
 # @TEST-EXEC: zeek-cut client_header_names <http.log | sort -u >>headers
 # @TEST-EXEC: btest-diff pipes
 # @TEST-EXEC: btest-diff headers
