@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: setup sensors demo test check format bench
+.PHONY: setup sensors demo test check format bench evaluate
 
 setup: $(VENV)/.ready
 
@@ -38,3 +38,8 @@ format: setup
 # BENCH holds its options, such as BENCH="--only load --rows 5000000".
 bench: setup
 	$(BIN)/python tests/bench/bench.py $(BENCH)
+
+# The figures and the page of detections anew; PUBLIC names a folder of public logs, else theirs stay as they were.
+evaluate: setup
+	$(BIN)/python docs/evaluate.py $(if $(PUBLIC),--public $(PUBLIC))
+	$(BIN)/python docs/generate.py

@@ -127,7 +127,8 @@ class Detector(Plugin, ABC):
     `features.sql` reads views named as `reads` and `derived` and knows `$window_start` and `$window_end` (µs since the
     epoch) and each field of the tuning as `$field`. The views hold one sensor's rows with `end_ts` in
     `[window_start - lookback_s, window_end)`, with `ts_us` and `end_us` (BIGINT µs) beside `ts` and `end_ts`; a derived
-    table's view holds the rows with `hour_us` in that span. Only groups with a row in the last `every_s` may come out.
+    table's view holds the rows with `hour_us` in that span, `past_s` instead of `lookback_s` where that is given. Only
+    groups with a row in the last `every_s` may come out.
     """
 
     reads: ClassVar[tuple[str, ...]]
@@ -135,6 +136,7 @@ class Detector(Plugin, ABC):
     window_s: ClassVar[int]
     every_s: ClassVar[int]  # divides window_s; windows lie on multiples of it since the epoch
     lookback_s: ClassVar[int] = 0  # rows before the window that joins may see (a name's lookup before its connection)
+    past_s: ClassVar[int] = 0  # the same for derived tables, where a baseline sees farther back; 0: lookback_s
     lateness_s: ClassVar[int] = 330  # of the slowest rows it counts, from Zeek
     lateness_suricata_s: ClassVar[int] = 660  # the same where Suricata fills the table
     # Which rows of a table it counts, where not all: those that match one of these; no other row is late for it.
@@ -142,7 +144,7 @@ class Detector(Plugin, ABC):
     # Tables of `reads` whose rows are told of at once: `watch` evaluates the windows that they lie in before these are
     # sealed, over these tables alone (the others are empty). What the sealed window gives takes the place of that.
     early: ClassVar[tuple[str, ...]] = ()
-    shard_key: ClassVar[str] = ""
+    shard_key: ClassVar[str] = ""  # likewise; a derived table without that column is whole in every shard
     rowwise: ClassVar[bool] = False  # a finding comes of one row, so that no window's edge can split it
     entity: ClassVar[tuple[str, ...]]  # columns of a finding that say whom it is about; part of the alert's id
     tuning: ClassVar[type] = NoTuning  # a frozen dataclass of `tunable` fields
@@ -150,6 +152,15 @@ class Detector(Plugin, ABC):
     @classmethod
     def sql(cls) -> str:
         return cls.text("features.sql")
+
+    @classmethod
+    def idle(cls, tuning: Any) -> str:
+        """Why it can find nothing with this tuning, and what to do; "" where it can.
+
+        While it is idle it is not run, and hours that only it reads are not computed. Raises AegisError where the
+        tuning names a file that cannot be used.
+        """
+        return ""
 
     @abstractmethod
     def score(self, features: pd.DataFrame, tuning: Any) -> pd.DataFrame:

@@ -111,6 +111,7 @@ _COLUMNS: dict[str, str] = {
         sub:string src:addr dst:addr p:port n:count peer_descr:string actions:strings email_dest:strings
         suppress_for:interval""",
     "weird": f"{FIVE_TUPLE} name:string addl:string notice:bool peer:string source_analyzer:string",
+    "tunnel": f"{FIVE_TUPLE} tunnel_type:string action:string",
     "capture_loss": "ts_delta:interval peer:string gaps:count acks:count percent_lost:double",
     "aegis_scan": """ts_end:time orig_h:addr attempts:count hosts:count ports:count capped:bool kind:string
         answered:count refused:count unanswered:count half_open:count syn:count udp:count icmp:count local_orig:bool

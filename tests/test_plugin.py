@@ -36,6 +36,7 @@ def test_a_plugin_reads_what_lies_beside_it() -> None:
 def test_a_detector_s_defaults() -> None:
     assert Detector.tuning is NoTuning and fields(NoTuning) == ()
     assert (Detector.lateness_s, Detector.lateness_suricata_s, Detector.lookback_s) == (330, 660, 0)
+    assert Detector.past_s == 0
     assert (Detector.derived, Detector.shard_key, Detector.counts, Detector.rowwise) == ((), "", {}, False)
     with pytest.raises(TypeError, match="abstract"):
         Detector()  # type: ignore[abstract]

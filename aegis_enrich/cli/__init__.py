@@ -20,6 +20,8 @@ COMMANDS = {
     "rules": "rules",
     "plugins": "plugins",
     "features": "features",
+    "train": "train",
+    "evaluate": "evaluate",
     "setup": "setup",
     "config": "config",
     "doctor": "doctor",

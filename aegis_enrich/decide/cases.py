@@ -52,17 +52,19 @@ class Case:
     rows: tuple[CaseRow, ...]
     expect: Expectation
     where: str
+    tuning: Any = None  # the detector's, where the test says something over that of the rule
 
 
-def parse_cases(source: Source) -> tuple[Case, ...]:
-    """The tests of a rule; problems are noted in `source`."""
+def parse_cases(source: Source, *, tuned: bool = True) -> tuple[Case, ...]:
+    """The tests of a rule, `tuned` where they may say a tuning; problems are noted in `source`."""
     found = []
     for number, item in enumerate(source.items("tests")):
         key = ("tests", number)
         if not isinstance(item, dict):
             source.wrong("a test is a mapping with name, rows and expect; rules/README.md shows one", *key)
             continue
-        source.unknown_keys(("name", "rows", "expect"), *key, of=" in a test")
+        keys = ("name", "rows", "expect", *(("tuning",) if tuned else ()))
+        source.unknown_keys(keys, *key, of=" in a test")
         name = source.text("name", *key, required=True)
         rows = _rows(source, (*key, "rows"), item.get("rows"))
         found.append(Case(name, rows, _expectation(source, (*key, "expect"), item), source.where(*key)))
@@ -133,6 +135,8 @@ def _expectation(source: Source, key: Key, item: Mapping[str, Any]) -> Expectati
         source.wrong(f"alerts: {alerts!r} is not a whole number", *key, "alerts")
     severity = source.choice("severity", tuple(SEVERITIES), *key, default="") if "severity" in expect else ""
     parts = {part: parse(source, expect[part], *key, part) for part in PARTS if part in expect}
+    for part in (p for p, conditions in parts.items() if conditions.some):
+        source.wrong("any: what each alert must be is said column by column", *key, part, "any")
     for name in parts.get("context", Conditions()).fields:
         if name not in CONTEXT:
             source.wrong(f"context: the document has no {name!r}; it has {', '.join(CONTEXT)}", *key, "context", name)

@@ -61,7 +61,7 @@ def _types(source: Source, rule: RowRule, types: dict[str, pa.DataType]) -> None
     for column in rule.entity:
         if pa.types.is_nested(types.get(column, pa.null())):
             source.wrong(f"entity: {column!r} holds lists; take columns with one value", "entity")
-    numbers = [("where", c.field) for c in rule.where.each if c.operator in ("at_least", "at_most")]
+    numbers = [("where", c.field) for c in rule.where.flat if c.operator in ("at_least", "at_most")]
     numbers += [("score", rule.score_column)] if rule.score_column else []
     numbers += [("severity", rule.severity.column)] if rule.severity.bands else []
     for part, column in numbers:

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from .source import Key, Source
 
-OPERATORS = ("at_least", "at_most", "below", "starts_with", "not", "known")
+OPERATORS = ("at_least", "at_most", "below", "starts_with", "matches", "not", "known")
+ANY = "any"  # in place of a column: a list of conditions, one of which must hold
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Condition:
             return any(name == v or name.endswith(f".{v}") for v in self.values)
         if self.operator == "starts_with":
             return any(str(value).startswith(str(v)) for v in self.values)
+        if self.operator == "matches":
+            return bool(_matching(pa.array([str(value)]), self.values)[0].as_py())
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             return False
         return bool(value >= self.values[0] if self.operator == "at_least" else value <= self.values[0])
@@ -53,12 +56,14 @@ class Condition:
 
 @dataclass(frozen=True)
 class Conditions:
-    """All of them must hold; none at all hold always."""
+    """All of them must hold, and one of `some` where there are any; none at all hold always."""
 
     each: tuple[Condition, ...] = ()
+    some: tuple[Conditions, ...] = ()
 
     def hold(self, values: Mapping[str, Any]) -> bool:
-        return all(c.holds(values.get(c.field)) for c in self.each)
+        whole = all(c.holds(values.get(c.field)) for c in self.each)
+        return whole and (not self.some or any(s.hold(values) for s in self.some))
 
     def mask(self, rows: pa.Table) -> pa.ChunkedArray:
         """Which rows meet them (true or false, never null); a column that is not there has no value."""
@@ -66,11 +71,18 @@ class Conditions:
             _column_mask(c, rows[c.field]) if c.field in rows.column_names else _constant(c.holds(None), rows.num_rows)
             for c in self.each
         ]
+        if self.some:
+            masks.append(reduce(pc.or_, [s.mask(rows) for s in self.some]))
         return reduce(pc.and_, masks) if masks else _constant(True, rows.num_rows)
 
     @property
+    def flat(self) -> tuple[Condition, ...]:
+        """Every condition, those of `some` too."""
+        return (*self.each, *(c for s in self.some for c in s.flat))
+
+    @property
     def fields(self) -> tuple[str, ...]:
-        return tuple(c.field for c in self.each)
+        return tuple(dict.fromkeys(c.field for c in self.flat))
 
 
 def parse(source: Source, data: Any, *key: str | int) -> Conditions:
@@ -78,7 +90,14 @@ def parse(source: Source, data: Any, *key: str | int) -> Conditions:
     if not isinstance(data, dict) or not data:
         source.wrong("conditions are expected, like {orig_h: 10.0.0.5}; rules/README.md lists their forms", *key)
         return Conditions()
-    return Conditions(tuple(c for field, value in data.items() for c in _of_field(source, field, value, (*key, field))))
+    each = [c for f, value in data.items() if f != ANY for c in _of_field(source, f, value, (*key, f))]
+    if ANY not in data:
+        return Conditions(tuple(each))
+    several = data[ANY]
+    if not isinstance(several, list) or not several:
+        source.wrong("any: a list of conditions is expected, like [{orig_h: 10.0.0.5}, {resp_h: 10.0.0.5}]", *key, ANY)
+        return Conditions(tuple(each))
+    return Conditions(tuple(each), tuple(parse(source, s, *key, ANY, n) for n, s in enumerate(several)))
 
 
 def _of_field(source: Source, field: str, value: Any, key: Key) -> list[Condition]:
@@ -105,6 +124,8 @@ def _condition(source: Source, field: str, operator: str, operand: Any, key: Key
         good, what = isinstance(operand, (int, float)) and not isinstance(operand, bool), "is not a number"
     elif operator in ("below", "starts_with"):
         good, what = bool(values) and all(isinstance(v, str) and v for v in values), "is not a text"
+    elif operator == "matches":
+        good, what = bool(values) and all(map(_is_pattern, values)), "is no regular expression of RE2"
     else:
         good = bool(values) and all(isinstance(v, (str, int, float)) for v in values)
         what = "is no value; {known: false} holds where there is none"
@@ -120,6 +141,18 @@ def _is_one_of(value: Any, wanted: tuple[Any, ...]) -> bool:
     if isinstance(value, (list, tuple)):
         return any(_is_one_of(v, wanted) for v in value)
     return any(_equal(value, w) or _in_network(value, w) for w in wanted)
+
+
+def _is_pattern(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(value) and len(_matching(pa.array([""]), (value,))) == 1
+    except pa.ArrowInvalid:
+        return False
+
+
+def _matching(texts: pa.Array | pa.ChunkedArray, patterns: tuple[str, ...]) -> pa.Array | pa.ChunkedArray:
+    """Which texts one of the patterns (RE2: linear in time, no back references) is found in."""
+    return pc.match_substring_regex(texts, "|".join(f"(?:{p})" for p in patterns))
 
 
 def _equal(value: Any, wanted: Any) -> bool:
@@ -160,8 +193,10 @@ def _column_mask(condition: Condition, column: pa.ChunkedArray) -> pa.ChunkedArr
         return pc.fill_null(compare(column, condition.values[0]), False)
     if pa.types.is_nested(kind):
         return pa.chunked_array([pa.array([condition.holds(v) for v in column.to_pylist()], pa.bool_())])
-    # the rest is decided on the column's few distinct values
     plain = column.cast(kind.value_type) if pa.types.is_dictionary(kind) else column
+    if condition.operator == "matches" and pa.types.is_string(plain.type):
+        return pc.fill_null(_matching(plain, condition.values), False)
+    # the rest is decided on the column's few distinct values
     encoded = plain.combine_chunks().dictionary_encode()
     verdicts = pa.array([condition.holds(v) for v in encoded.dictionary.to_pylist()], pa.bool_())
     mask = pc.fill_null(verdicts.take(encoded.indices), condition.holds(None))

@@ -6,6 +6,7 @@ import hashlib
 import json
 import string
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from ..errors import AegisError, ConfigError, Problems
 from ..plugin import CONTEXT, Detector
 from ..tables import TABLES
 from .attack import attack
-from .cases import parse_cases
+from .cases import Case, parse_cases
 from .columns import Schema, check_detector_rule, check_row_rule, check_rows, check_site
 from .conditions import Conditions, parse
 from .rules import PERIODS, DetectorRule, RowRule, Rule, RuleSet
@@ -108,7 +109,7 @@ def _rule(
         "references": source.texts("references"),
         "false_positives": source.texts("false_positives"),
         "suppress": parse_suppressions(source, source.items("suppress"), "suppress"),
-        "tests": parse_cases(source),
+        "tests": parse_cases(source, tuned=not rows),
         "path": str(source.path),
     }
     if schema is not None:
@@ -137,16 +138,26 @@ def _detector_rule(
     group_by = source.texts("group_by") or detector.entity
     for column in sorted(set(group_by) - set(detector.entity)):
         source.wrong(f"group_by: {name} has no {column!r}; its entity is {', '.join(detector.entity)}", "group_by")
+    tuning = parse_tuning(source, detector)
     rule = DetectorRule(
-        **common,
+        **common | {"tests": _tuned(source, detector, tuning, common["tests"])},
         detector=detector,
-        tuning=parse_tuning(source, detector),
+        tuning=tuning,
         severities=severities,
         group_by=group_by,
         lateness_s=None if lateness_s is None else int(lateness_s),
     )
     check_detector_rule(source, rule)
     return rule
+
+
+def _tuned(source: Source, detector: type[Detector], tuning: Any, tests: Sequence[Case]) -> tuple[Case, ...]:
+    """The tests, each with the tuning that it says over the rule's."""
+    numbers = [n for n, item in enumerate(source.items("tests")) if isinstance(item, dict)]
+    return tuple(
+        replace(case, tuning=parse_tuning(source, detector, "tests", n, base=tuning))
+        for n, case in zip(numbers, tests, strict=True)
+    )
 
 
 def _row_rule(source: Source, common: dict[str, Any]) -> RowRule:

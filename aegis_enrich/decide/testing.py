@@ -6,7 +6,7 @@ import json
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,8 @@ def run_case(rule: DetectorRule | RowRule, case: Case, bench: Bench) -> list[str
     except Problems as error:
         return [str(p) for p in error.problems]
     with tempfile.TemporaryDirectory(prefix="aegis-test-") as folder, Store(Path(folder) / "state") as store:
-        run = _Run(rule, bench, store)
+        tuned = rule if case.tuning is None else replace(rule, tuning=case.tuning)
+        run = _Run(tuned, bench, store)
         run.take(rows)
         failed = [f"{case.where}: a window failed: {error}" for error in run.failures()]
         return failed or [f"{case.expect.where}: {d}" for d in _differences(case.expect, run.alerts(), run)]
@@ -112,7 +113,7 @@ class _Run:
             lambda tx, unit: None,
             Limits(threads=1),
         )
-        for job in scheduler.finish(sorted(sensors)):
+        for job in (job for group in scheduler.finish(sorted(sensors)) for job in group):
             job.run_here()
 
     def _decide(

@@ -10,24 +10,26 @@ from ..plugin import Detector
 from .source import Source
 
 
-def parse_tuning(source: Source, detector: type[Detector]) -> Any:
-    """The detector's tuning with what the rule says; what is left out has its default."""
+def parse_tuning(source: Source, detector: type[Detector], *key: str | int, base: Any = None) -> Any:
+    """The detector's tuning with what is said at `key`; what is left out is as in `base`, or has its default."""
     known = {f.name: f for f in dataclasses.fields(detector.tuning)}
     hints = get_type_hints(detector.tuning)
     values = {}
-    for name, value in source.mapping("tuning").items():
+    for name, value in source.mapping("tuning", *key).items():
         if name not in known:
             has = ", ".join(known) or "none"
-            source.wrong(f"tuning: {detector.name} has no {name!r}; it has {has}", "tuning", name)
+            source.wrong(f"tuning: {detector.name} has no {name!r}; it has {has}", *key, "tuning", name)
             continue
         setting = known[name]
         problem, value = _checked(value, setting, hints[name])
         if problem:
             unit = f" ({setting.metadata['unit']})" if setting.metadata.get("unit") else ""
-            source.wrong(f"{name}: {value!r} {problem}; it is: {setting.metadata.get('doc', '')}{unit}", "tuning", name)
+            source.wrong(
+                f"{name}: {value!r} {problem}; it is: {setting.metadata.get('doc', '')}{unit}", *key, "tuning", name
+            )
         else:
             values[name] = value
-    return detector.tuning(**values)
+    return detector.tuning(**values) if base is None else dataclasses.replace(base, **values)
 
 
 def _checked(value: Any, setting: dataclasses.Field[Any], hint: Any) -> tuple[str, Any]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import threading
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from ..config import size_bytes
 from ..plugin import CONTEXT, DerivedTable, Detector, Finding
 from ..store.views import View, create_view
 from ..tables import TYPES
@@ -21,6 +25,9 @@ CHUNK_ROWS = 50_000
 SHARD_ROWS = 8_000_000  # rows behind one query above which it is run per hash shard
 UIDS = 20
 _PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)", re.IGNORECASE)
+_NAME = re.compile(r"[a-z_][a-z0-9_]*", re.IGNORECASE)
+_local = threading.local()
+warnings.filterwarnings("ignore", "Arrow output on a DB-API result makes an extra copy")  # wanted, see _result
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,10 @@ class Limits:
     memory: str = "512MB"
     threads: int = 2
     spill: Path | None = None
+
+    def part(self, of: int) -> Limits:
+        """Those of one of so many queries at a time, in a thread each."""
+        return replace(self, memory=f"{size_bytes(self.memory) // of // 1_000_000}MB", threads=1)
 
 
 @dataclass(frozen=True)
@@ -137,16 +148,48 @@ def plain(value: Any) -> Any:
     return round(value, 6) if isinstance(value, float) else value
 
 
-def connect(limits: Limits) -> duckdb.DuckDBPyConnection:
-    """An engine in memory that spills to `limits.spill`, in UTC, and that reads no configuration of the user's."""
+@contextmanager
+def session(limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A session in UTC of this thread's engine, with views of its own, that reads no configuration of the user's.
+
+    The engine is in memory, spills to `limits.spill`, and stays for the next query, for making one takes longer than
+    many a query; where something fails, the next query gets a new one.
+    """
+    engines: dict[Limits, duckdb.DuckDBPyConnection] = _local.__dict__.setdefault("engines", {})
+    if limits not in engines:
+        engines[limits] = _engine(limits)
+    try:
+        with engines[limits].cursor() as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            yield connection
+    except Exception:
+        engines.pop(limits).close()
+        raise
+
+
+def _engine(limits: Limits) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:")
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute(f"SET memory_limit = '{limits.memory.replace(chr(39), '')}'")
+    connection.execute(f"SET memory_limit = {_literal(limits.memory)}")
     connection.execute(f"SET threads = {int(limits.threads)}")
     connection.execute("SET preserve_insertion_order = false")
+    connection.execute("SET enable_external_file_cache = false")  # the system caches files
+    connection.execute("SET parquet_metadata_cache = true")  # segments never change
     if limits.spill is not None:
-        connection.execute("SET temp_directory = '" + str(limits.spill).replace("'", "''") + "'")
+        connection.execute(f"SET temp_directory = {_literal(str(limits.spill))}")
     return connection
+
+
+def _literal(value: Any) -> str:
+    """A parameter as SQL: whole numbers are BIGINT, others DOUBLE. (Binding takes longer than parsing the query.)"""
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    if isinstance(value, bool):
+        return str(value).upper()
+    if isinstance(value, int):
+        return f"CAST({value} AS BIGINT)"
+    if isinstance(value, float):
+        return f"CAST('{value!r}' AS DOUBLE)"
+    return f"[{', '.join(map(_literal, value))}]"
 
 
 def _chunks(reader: pa.RecordBatchReader, rows: int) -> Iterator[pd.DataFrame]:
@@ -159,10 +202,17 @@ def _readers(
     sql: str, parameters: Mapping[str, Any], views: Sequence[View], shard_key: str, shards: int, limits: Limits
 ) -> Iterator[pa.RecordBatchReader]:
     """The query's result, a reader a shard, each good until the next is asked for."""
-    named = set(_PARAMETER.findall(sql))
-    used = {name: value for name, value in parameters.items() if name in named}
+    whole = _PARAMETER.sub(lambda match: _literal(parameters[match[1]]) if match[1] in parameters else match[0], sql)
+    named = frozenset(_NAME.findall(sql)) | {shard_key}
     for shard in range(shards):
-        with connect(limits) as connection:
+        with session(limits) as connection:
             for view in views:
-                create_view(connection, view, shard=(shard_key, shards, shard) if shards > 1 else None)
-            yield connection.sql(sql, params=used).to_arrow_reader(CHUNK_ROWS)
+                create_view(connection, view.of(named), shard=(shard_key, shards, shard) if shards > 1 else None)
+            yield _result(connection, whole, streamed=shards > 1)
+
+
+def _result(connection: duckdb.DuckDBPyConnection, sql: str, *, streamed: bool) -> pa.RecordBatchReader:
+    """Planned once and copied whole; or planned twice, which is as long as many a query takes, and streamed."""
+    if streamed:
+        return connection.sql(sql).to_arrow_reader(CHUNK_ROWS)
+    return connection.execute(sql).to_arrow_reader(CHUNK_ROWS)

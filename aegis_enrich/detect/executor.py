@@ -1,4 +1,5 @@
-"""Runs evaluations beside the reading, in a process of its own, so that a long query never delays a row rule."""
+"""Runs evaluations: beside the reading, in a process of its own, so that a long query never delays a row rule; or, once
+all is read, side by side."""
 
 from __future__ import annotations
 
@@ -6,10 +7,14 @@ import multiprocessing
 import os
 import signal
 import threading
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 from .scheduler import TRIES, Job
+
+SMALL_ROWS = 2_000_000  # rows behind a query up to which planning it takes as long as running it
 
 
 class Beside:
@@ -91,3 +96,32 @@ def _end_with_parent() -> None:
             os._exit(0)
 
         threading.Thread(target=wait, daemon=True).start()
+
+
+def run_together(jobs: Iterable[Job], threads: int, *, stop: Callable[[], bool]) -> None:
+    """Runs jobs that do not need each other and commits them in their order, until `stop` says so.
+
+    Small ones run side by side, each with its part of the memory and one of the threads: a query is planned in one
+    thread. A large one runs alone and has all. One that fails is tried again alone.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        running: deque[tuple[Job, Future[object]]] = deque()
+        for job in jobs:
+            if stop():
+                break
+            if job.rows > SMALL_ROWS:
+                _settle(running, 0)
+                job.run_here()
+                continue
+            running.append((job, pool.submit(job.part(threads).run)))
+            _settle(running, 2 * threads)
+        _settle(running, 0)
+
+
+def _settle(running: deque[tuple[Job, Future[object]]], left: int) -> None:
+    while len(running) > left:
+        job, future = running.popleft()
+        if future.exception() is None:
+            job.commit(future.result())
+        else:
+            job.again().run_here()

@@ -86,8 +86,9 @@ class Replay:
         start = window.start_us - detector.lookback_s * MICROS
         for name in detector.reads:
             yield self._view(name, held, start, window.end_us)
+        past = window.start_us - (detector.past_s or detector.lookback_s) * MICROS
         for name, rows in made.items():
-            yield rows.view(name, rows.rows.schema, start, window.end_us, derived=True)
+            yield rows.view(name, rows.rows.schema, past, window.end_us, derived=True)
 
     def _view(self, name: str, held: Mapping[str, Held], start_us: int, end_us: int) -> View:
         schema = self.schema(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -62,6 +62,15 @@ class Job:
     @property
     def end_us(self) -> int:
         return self.work.window.end_us if isinstance(self.work, Evaluation) else self.work.hour_us + HOUR_US
+
+    @property
+    def rows(self) -> int:
+        """In the segments behind it, at most."""
+        return sum(view.rows for view in self.work.views)
+
+    def part(self, of: int) -> Evaluation | Derivation:
+        """The work with a part of the memory, in one thread."""
+        return replace(self.work, limits=self.work.limits.part(of))
 
     def again(self) -> Job:
         """The job for a further try: its files may have been merged meanwhile, or its shards have been too large."""
@@ -157,10 +166,11 @@ class Scheduler:
             ends.append(sealed_end(watermark, detector.every_s, lateness))
         for name in detector.derived:
             hours = self.store.sealed(sensor, f"hour:{name}")
-            if hours is None:
+            if hours is not None:
+                ends.append(floor_to(hours, detector.every_s * MICROS))
+            elif marks.knows(sensor, self.tables[name].reads):
                 return None
-            ends.append(floor_to(hours, detector.every_s * MICROS))
-        return min(ends)
+        return min(ends, default=None)  # a table of no log that is there has no hours to wait for
 
     def _windows(
         self,
@@ -179,19 +189,49 @@ class Scheduler:
             hours.update(int(t["hour_us"][0].as_py()) for t in self._temporary.get((sensor, name), ()))
         return with_rows(sorted(hours), detector.window_s, detector.every_s, after_us=mark, until_us=until)
 
-    def finish(self, sensors: Sequence[str]) -> Iterator[Job]:
-        """The jobs of what is not sealed when the input has ended: run each before taking the next. Seals nothing."""
+    def backlog(self, marks: Watermarks, *, now_s: float) -> Iterator[Iterator[Job]]:
+        """The jobs that are due, in groups: run each group to its end, commits in its order, before taking the next.
+
+        Marks of what holds no rows are left to `due`.
+        """
+        yield (job for sensor in marks.sensors() for job in self._hours_due(sensor, marks, now_s))
+        yield (job for sensor in marks.sensors() for job in self._windows_due(sensor, marks, now_s))
+
+    def _hours_due(self, sensor: str, marks: Watermarks, now_s: float) -> Iterator[Job]:
+        for table in self.tables.values():
+            unit = f"hour:{table.name}"
+            mark, watermark = self.store.sealed(sensor, unit), marks.of(sensor, table.reads, now_s=now_s)
+            if watermark is not None:
+                until = sealed_end(watermark, 3600, self._hour_lateness(table, sensor, mark))
+                hours = [h for h in self.store.hours(table.reads, sensor, after_us=mark) if h + HOUR_US <= until]
+                yield from (self._hour_job(table, sensor, hour, unit) for hour in hours)
+
+    def _windows_due(self, sensor: str, marks: Watermarks, now_s: float) -> Iterator[Job]:
+        for watch in self.watches.values():
+            unit = f"detector:{watch.detector.name}"
+            mark, until = self.store.sealed(sensor, unit), self._sealed_until(watch, sensor, marks, now_s)
+            if until is not None:
+                windows = list(self._windows(watch.detector, sensor, mark, until))
+                yield from (self._window_job(watch, sensor, window, unit) for window in windows)
+
+    def finish(self, sensors: Sequence[str]) -> Iterator[Iterator[Job]]:
+        """The jobs of what is not sealed when the input has ended, in groups as `backlog`'s. Seals nothing."""
         self._temporary = {}
-        for sensor in sensors:
-            for table in self.tables.values():
-                mark = self.store.sealed(sensor, f"hour:{table.name}")
-                for hour in self.store.hours(table.reads, sensor, after_us=mark):
-                    yield self._hour_job(table, sensor, hour, None)
-            for watch in self.watches.values():
-                mark = self.store.sealed(sensor, f"detector:{watch.detector.name}")
-                for window in list(self._windows(watch.detector, sensor, mark, None)):
-                    yield self._window_job(watch, sensor, window, None)
+        yield (job for sensor in sensors for job in self._hours_left(sensor))
+        yield (job for sensor in sensors for job in self._windows_left(sensor))
         self._temporary = {}
+
+    def _hours_left(self, sensor: str) -> Iterator[Job]:
+        for table in self.tables.values():
+            mark = self.store.sealed(sensor, f"hour:{table.name}")
+            for hour in self.store.hours(table.reads, sensor, after_us=mark):
+                yield self._hour_job(table, sensor, hour, None)
+
+    def _windows_left(self, sensor: str) -> Iterator[Job]:
+        for watch in self.watches.values():
+            mark = self.store.sealed(sensor, f"detector:{watch.detector.name}")
+            for window in list(self._windows(watch.detector, sensor, mark, None)):
+                yield self._window_job(watch, sensor, window, None)
 
     def early(self, name: str, sensor: str, end_us: int) -> Job | None:
         """The job that tells of a window before it is sealed, by its early tables alone; None once it is sealed."""
@@ -254,9 +294,10 @@ class Scheduler:
     def _window_job(self, watch: Watch, sensor: str, window: Window, unit: str | None, shards: int = 0) -> Job:
         detector = watch.detector
         start = window.start_us - detector.lookback_s * MICROS
+        past = window.start_us - (detector.past_s or detector.lookback_s) * MICROS
         views = tuple(
             [self._view(name, sensor, start, window.end_us) for name in detector.reads]
-            + [self._view(name, sensor, start, window.end_us, derived=True) for name in detector.derived]
+            + [self._view(name, sensor, past, window.end_us, derived=True) for name in detector.derived]
         )
         shards = shards or shards_for(sum(v.rows for v in views), detector.shard_key)
 

@@ -67,6 +67,10 @@ class Watermarks:
         stream.reached_us = reached_us if stream.reached_us is None else max(stream.reached_us, reached_us)
         stream.last_row_s = now_s
 
+    def knows(self, sensor: str, tables: Collection[str]) -> bool:
+        """Whether the sensor has a log that has, or may yet show to have, rows of these tables."""
+        return any(s.sensor == sensor and s.table in (*tables, ANY) for s in self._streams.values())
+
     def sensors(self) -> list[str]:
         return sorted({s.sensor for s in self._streams.values()})
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from ..config import Config, size_bytes
-from ..decide import Decider, RuleSet, evaluate_rows, load_rules
+from ..decide import Decider, DetectorRule, RuleSet, evaluate_rows, load_rules
 from ..deliver import Delivery
 from ..detect.early import Early
 from ..detect.evaluate import Limits
-from ..detect.executor import Beside
+from ..detect.executor import Beside, run_together
 from ..detect.scheduler import Scheduler, Watch
 from ..detect.watermark import Watermarks
 from ..detect.windows import sealed_end
@@ -122,15 +122,17 @@ class Engine:
         pa.default_memory_pool().release_unused()  # what reading held is for the queries now
         self._note_lost()
         self._mark_row_rules()
-        while not self.stopping.is_set() and (job := self.scheduler.due(self.marks, now_s=time.monotonic())):
-            self.progress("detect", self.intake)
+        for group in self.scheduler.backlog(self.marks, now_s=time.monotonic()):
+            run_together(group, self.scheduler.limits.threads, stop=self._is_to_stop)
+        while not self._is_to_stop() and (job := self.scheduler.due(self.marks, now_s=time.monotonic())):
             job.run_here()
-        for job in self.scheduler.finish(self.marks.sensors()):
-            if self.stopping.is_set():
-                break
-            self.progress("detect", self.intake)
-            job.run_here()
+        for group in self.scheduler.finish(self.marks.sensors()):
+            run_together(group, self.scheduler.limits.threads, stop=self._is_to_stop)
         self._settle(all_of_them=True)
+
+    def _is_to_stop(self) -> bool:
+        self.progress("detect", self.intake)
+        return self.stopping.is_set()
 
     def run(self, *, until_s: float | None = None) -> None:
         """Follows the logs until `stopping` is set or the monotonic clock reads `until_s`."""
@@ -265,7 +267,7 @@ class Engine:
         self.decider = Decider(rules, self.parts.enrichment.describe, self._config_hash(), wall_us)
         self.scheduler = Scheduler(
             self.store,
-            [Watch(r.detector, r.tuning, r.lateness_s) for r in rules.detectors.values()],
+            [Watch(r.detector, r.tuning, r.lateness_s) for r in rules.detectors.values() if _can_find(r)],
             self.parts.registry.tables,
             self._schema,
             self.decider.window,
@@ -314,6 +316,18 @@ class Engine:
             return False
         self._due_s[what] = now_s + seconds
         return True
+
+
+def _can_find(rule: DetectorRule) -> bool:
+    """Whether there is a point in running it; said where there is none."""
+    try:
+        why = rule.detector.idle(rule.tuning)
+    except AegisError as error:
+        log.error("%s is not run: %s", rule.id, error)
+        return False
+    if why:
+        log.info("%s %s", rule.id, why)
+    return not why
 
 
 def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:

@@ -89,9 +89,11 @@ def _needs(store: Store, scheduler: Scheduler, sensors: Sequence[str]) -> dict[t
         for name, watch in scheduler.watches.items():
             kind = watch.detector
             mark = store.sealed(sensor, f"detector:{name}")
-            back_us = (kind.window_s - kind.every_s + kind.lookback_s) * MICROS
-            for table in (*kind.reads, *kind.derived):
-                _lower(needs, table, sensor, mark, back_us)
+            span_us = (kind.window_s - kind.every_s) * MICROS
+            for table in kind.reads:
+                _lower(needs, table, sensor, mark, span_us + kind.lookback_s * MICROS)
+            for table in kind.derived:
+                _lower(needs, table, sensor, mark, span_us + (kind.past_s or kind.lookback_s) * MICROS)
         for name, derived in scheduler.tables.items():
             for table in derived.reads:
                 _lower(needs, table, sensor, store.sealed(sensor, f"hour:{name}"), 0)

@@ -102,7 +102,7 @@ def _write(parts: Sequence[Segment], temporary: Path) -> int:
     """Streams the rows of all parts into one file; how many they were."""
     schema = _schema(parts)
     rows = 0
-    with pq.ParquetWriter(temporary, schema, **parquet_options(parts[0].derived)) as writer:
+    with pq.ParquetWriter(temporary, schema, **parquet_options(schema, derived=parts[0].derived)) as writer:
         for table in _row_groups(batch for part in parts for batch in _batches(part.path, schema)):
             writer.write_table(table, row_group_size=ROW_GROUP)
             rows += table.num_rows

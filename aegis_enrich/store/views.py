@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 _DUCKDB_TYPES = {
     pa.string(): "VARCHAR",
@@ -17,6 +20,10 @@ _DUCKDB_TYPES = {
     pa.list_(pa.float64()): "DOUBLE[]",
     pa.list_(pa.int64()): "BIGINT[]",
 }
+
+_NEEDED = {
+    "dns": ("uid", "trans_id", "query", "qtype_name", "event", "rcode_name", "answers", "rtt")
+}  # to pair rows by
 
 
 @dataclass(frozen=True)
@@ -33,18 +40,24 @@ class View:
     temporary: pa.Table | None = None
     source: str = ""  # whose rows they are, where they are of one
 
+    def of(self, names: Collection[str]) -> View:
+        """With the columns of these names only (and those that the view itself needs): the fewer, the faster."""
+        needed = {n.lower() for n in (*names, *_NEEDED.get(self.name, ()), "ts", "end_ts", "hour_us")}
+        return replace(self, schema=pa.schema([f for f in self.schema if f.name.lower() in needed]))
+
 
 def create_view(
     connection: duckdb.DuckDBPyConnection, view: View, *, shard: tuple[str, int, int] | None = None
 ) -> None:
     """Makes the view in `connection`, with `ts_us` and `end_us` (µs, BIGINT) beside a log's `ts` and `end_ts`.
 
-    `shard` (column, count, number) keeps the rows whose hash of the column falls to that number.
+    `shard` (column, count, number) keeps the rows whose hash of the column falls to that number; a table without that
+    column stays whole.
     """
     parts = []
     if view.paths:
         files = ", ".join(_quoted(p) for p in view.paths)
-        held = {row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {_read(files)}").fetchall()}
+        held = {name for path in view.paths for name in _columns(path)}
         columns = ", ".join(
             f'"{f.name}"' if f.name in held else f'NULL::{_type(f.type)} AS "{f.name}"' for f in view.schema
         )
@@ -54,13 +67,12 @@ def create_view(
         connection.register(relation, view.temporary)
         parts.append(f"SELECT {', '.join(_name(f) for f in view.schema)} FROM {relation}")
     if not parts:
-        relation = f"empty_{view.name}"
-        connection.register(relation, view.schema.empty_table())
-        parts.append(f"SELECT * FROM {relation}")
-    where = [f"{_time(view)} >= {view.start_us} AND {_time(view)} < {view.end_us}"]
-    if not view.derived:  # the same bounds on the stored column, so that whole row groups are passed over
-        where.append(f"end_ts >= make_timestamptz({view.start_us}) AND end_ts < make_timestamptz({view.end_us})")
-    if shard is not None:
+        columns = ", ".join(f"NULL::{_type(f.type)} AS {_name(f)}" for f in view.schema)
+        parts.append(f"SELECT {columns} LIMIT 0")
+    # bounds of the stored column as it is, so that whole row groups are passed over
+    time, bound = ("hour_us", "{}") if view.derived else ("end_ts", "make_timestamptz({})")
+    where = [f"{time} >= {bound.format(view.start_us)} AND {time} < {bound.format(view.end_us)}"]
+    if shard is not None and shard[0] in view.schema.names:
         column, count, number = shard
         where.append(f'hash("{column}") % {count} = {number}')
     times = "" if view.derived else ", epoch_us(ts) AS ts_us, epoch_us(end_ts) AS end_us"
@@ -103,8 +115,10 @@ def _paired(sql: str, schema: pa.Schema) -> str:
         WHERE NOT EXISTS (SELECT 1 FROM q WHERE q.event = 'query' AND {match})"""
 
 
-def _time(view: View) -> str:
-    return "hour_us" if view.derived else "epoch_us(end_ts)"
+@lru_cache(maxsize=4096)
+def _columns(path: str) -> tuple[str, ...]:
+    """A segment's; it never changes."""
+    return tuple(pq.read_schema(path).names)
 
 
 def _read(files: str) -> str:

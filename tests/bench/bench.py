@@ -29,7 +29,7 @@ from aegis_enrich.registry import load
 HERE = Path(__file__).resolve().parent
 HOUR_S = 3600
 HOUR_RULES, ALL_RULES = "windows to 1 h", "all detectors"
-PARTS = ("load", "stages", "memory", "watch", "beacon")
+PARTS = ("load", "stages", "day", "memory", "watch", "beacon")
 Figures = dict[str, Any]
 
 
@@ -87,6 +87,24 @@ class Bench:
             seconds = [m.get(stage, 0.0) for m in measured.values()]
             rates = [f"{self.rows / s:,.0f}" if s >= 0.001 else "" for s in seconds]
             table.add_row(stage, *(f"{s:.3f}" for s in seconds), *rates)
+        of_ingest = [_of_ingest(m) for m in measured.values()]
+        self.figures["detect_of_ingest"] = dict(zip(measured, of_ingest, strict=True))
+        table.add_row("all that derives and detects / all that ingests", *(f"{ratio:.2f}" for ratio in of_ingest))
+        self.console.print(table)
+
+    def day(self) -> None:
+        """A day of rows with all detectors, whose windows are many and small, beside zat's load of the same file."""
+        log = made.write(self.folder / "day.log", self.rows, hours=24, networks=self.networks)
+        zat, ours = [], []
+        for _ in range(self.repeat):
+            zat.append(json.loads(_last_line(self._script("zat_load.py", log)))["seconds"])
+            ours.append(self._analyze(log, self.rules[ALL_RULES]).seconds)
+        log.unlink()
+        ratio = statistics.median(o / z for z, o in zip(zat, ours, strict=True))
+        figures = {"zat_s": statistics.median(zat), "seconds": statistics.median(ours), "of_zat": ratio}
+        self.figures["day"] = figures
+        table = self._table("a day of rows", "zat's load, s", "analyze, s", "ratio")
+        _add(table, *figures.values())
         self.console.print(table)
 
     def memory(self) -> None:
@@ -162,6 +180,13 @@ class Bench:
         for n, column in enumerate(columns):
             table.add_column(column, justify="left" if n == 0 else "right")
         return table
+
+
+def _of_ingest(seconds: dict[str, float]) -> float:
+    """What derived tables, detectors and decisions took, over what reading, decoding, enriching and storing did."""
+    found = sum(s for stage, s in seconds.items() if stage.startswith(("derive", "detect", "decide")))
+    ingest = ("follow", "decode", "enrich", "row rules", "write", "wait", "commit")
+    return found / sum(s for stage, s in seconds.items() if stage.startswith(ingest))
 
 
 def _add(table: Table, *values: object) -> None:

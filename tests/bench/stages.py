@@ -30,8 +30,8 @@ SECONDS: Counter[str] = Counter({"import": time.perf_counter() - begun})
 _inside = threading.local()
 
 
-def timed(owner: Any, name: str, stage: str) -> None:
-    """Counts the time that a function takes, of nested stages only the inner one's."""
+def timed(owner: Any, name: str, stage: str | Callable[[Any], str]) -> None:
+    """Counts the time that a function takes, of nested stages only the inner one's; a stage may depend on `self`."""
     function: Callable[..., Any] = getattr(owner, name)
 
     @wraps(function)
@@ -43,7 +43,7 @@ def timed(owner: Any, name: str, stage: str) -> None:
         finally:
             took = time.perf_counter() - start
             beside = " (beside)" if threading.current_thread() is not threading.main_thread() else ""
-            SECONDS[stage + beside] += took - _inside.seconds
+            SECONDS[(stage if isinstance(stage, str) else stage(args[0])) + beside] += took - _inside.seconds
             _inside.seconds = outer + took
 
     setattr(owner, name, counted)
@@ -59,8 +59,8 @@ timed(engine, "evaluate_rows", "row rules")
 timed(Store, "write", "write")
 timed(intake.Intake, "_settle", "wait for write")
 timed(Store, "commit", "commit")
-timed(Derivation, "run", "derive")
-timed(Evaluation, "run", "detect")
+timed(Derivation, "run", lambda derivation: f"derive {derivation.table.name}")
+timed(Evaluation, "run", lambda evaluation: f"detect {evaluation.detector.name}")
 timed(Decider, "window", "decide")
 timed(Decider, "settle", "decide")
 

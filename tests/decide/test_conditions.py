@@ -117,6 +117,7 @@ _CONDITIONS = st.one_of(
     st.builds(Condition, st.just("x"), st.sampled_from(["at_least", "at_most"]), st.tuples(st.integers(0, 4))),
     st.builds(Condition, st.just("x"), st.just("below"), st.just(("a.test",))),
     st.builds(Condition, st.just("x"), st.just("starts_with"), st.just(("SSH::",))),
+    st.builds(Condition, st.just("x"), st.just("matches"), st.sampled_from([("^a",), ("(?i)ssh", "5$")])),
     st.builds(Condition, st.just("x"), st.just("known"), st.tuples(st.booleans())),
 )
 _COLUMNS = st.one_of(
@@ -143,3 +144,37 @@ def test_a_column_that_is_not_there_has_no_value(condition):
 
 def test_no_condition_means_every_row():
     assert Conditions().mask(pa.table({"y": [1, 2]})).to_pylist() == [True, True]
+
+
+SOURCE_OR_NAME = {
+    "any": [{"x": "10.0.0.5"}, {"y": {"matches": "(?i)^evil[.]"}, "z": {"known": False}}],
+    "z": {"not": 3},
+}
+
+
+@pytest.mark.parametrize(
+    ("row", "holds"),
+    [
+        ({"x": "10.0.0.5", "y": None, "z": 1}, True),
+        ({"x": "10.0.0.5", "y": None, "z": 3}, False),
+        ({"x": "10.0.0.6", "y": "Evil.test", "z": None}, True),
+        ({"x": "10.0.0.6", "y": "Evil.test", "z": 1}, False),
+        ({"x": None, "y": "not.evil.test", "z": None}, False),
+    ],
+)
+def test_one_of_several_is_enough(row, holds):
+    source = Source(Path("a.yml"), {"when": SOURCE_OR_NAME})
+    conditions = parse(source, SOURCE_OR_NAME, "when")
+    assert source.problems == []
+    assert conditions.hold(row) == holds
+    types = {"x": pa.string(), "y": pa.string(), "z": pa.int64()}
+    table = pa.table({name: pa.array([value], types[name]) for name, value in row.items()})
+    assert conditions.mask(table).to_pylist() == [holds]
+    assert conditions.fields == ("z", "x", "y")
+
+
+@pytest.mark.parametrize("wrong", [{"any": []}, {"any": {"x": 1}}, {"any": [{}]}, {"x": {"matches": "a("}}])
+def test_several_are_a_list_and_patterns_are_patterns(wrong):
+    source = Source(Path("a.yml"), {"when": wrong})
+    parse(source, wrong, "when")
+    assert len(source.problems) == 1

@@ -225,6 +225,30 @@ def test_tuning_is_checked_against_the_detector(rules, tuning, said):
     assert problem.startswith(f"r0.yml:{said}")
 
 
+TESTED = """
+tuning: {least: 5, share: 1}
+tests:
+  - {name: a, rows: {conn: [{orig_h: 10.0.0.5}]}, expect: none}
+  - name: b
+    tuning: {least: TEN}
+    rows: {conn: [{orig_h: 10.0.0.5}]}
+    expect: none
+"""
+
+
+def test_a_test_may_say_a_tuning_of_its_own(rules):
+    rule = rules(DETECTOR + TESTED.replace("TEN", "10")).detectors["probe"]
+    assert rule.tests[0].tuning == rule.tuning
+    assert (rule.tests[1].tuning.least, rule.tests[1].tuning.share) == (10, 1.0)
+    (problem,) = problems(rules, DETECTOR.strip("\n") + TESTED)
+    assert problem.startswith("r0.yml:9: least: 'TEN' is not a number")
+
+
+def test_a_test_of_a_row_rule_has_no_tuning(rules):
+    tests = "tests: [{name: a, tuning: {}, rows: {weird: [{orig_h: 10.0.0.5}]}, expect: none}]"
+    assert "unknown key 'tuning' in a test" in problems(rules, ROWS + tests)[0]
+
+
 def test_all_problems_of_all_files_come_at_once_in_order(rules):
     said = problems(rules, DETECTOR + "zork: 1\nper: week\n", ROWS + "per: week\n", suppress="[{reason: x}]")
     assert [s.partition(": ")[0] for s in said] == ["r0.yml:5", "r0.yml:6", "r1.yml:7", "suppress.yml:1"]

@@ -18,10 +18,10 @@ from aegis_enrich.detect.evaluate import (
     Derivation,
     Evaluation,
     Limits,
-    connect,
     derived_schema,
     findings,
     plain,
+    session,
     shards_for,
     stamped,
 )
@@ -228,7 +228,7 @@ def test_uids_are_the_first_twenty() -> None:
 
 
 def test_the_engine_is_limited_and_in_utc(tmp_path: Path) -> None:
-    with connect(Limits("64MB", 1, tmp_path / "it's")) as connection:
+    with session(Limits("64MB", 1, tmp_path / "it's")) as connection:
         settings = dict(
             connection.execute(
                 "SELECT name, value FROM duckdb_settings() WHERE name IN ('TimeZone', 'memory_limit', 'threads',"

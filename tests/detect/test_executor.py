@@ -15,7 +15,8 @@ from typing import Any, cast
 
 import pytest
 
-from aegis_enrich.detect.executor import Beside
+from aegis_enrich.detect.evaluate import Limits
+from aegis_enrich.detect.executor import SMALL_ROWS, Beside, run_together
 from aegis_enrich.detect.scheduler import TRIES, Job
 from aegis_enrich.store import DiskFull
 
@@ -29,12 +30,20 @@ class Work:
     act: str = "tell"
     shards: int = 1
     flag: Path | None = None
+    rows: int = 1
+    limits: Limits = Limits("512MB", 2)
+    waits_s: float = 0.0
+
+    @property
+    def views(self) -> list[Work]:
+        return [self]
 
     def run(self) -> tuple[int, int, int]:
         if self.act == "fail" or (self.act == "fail once" and self.shards == 1):
             raise ValueError("cannot be scored")
         if self.act == "die" or (self.act == "die once" and self.shards == 1):
             os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(self.waits_s)
         if self.flag is not None:
             self.flag.write_text(str(os.getpid()))
             time.sleep(PATIENCE_S)
@@ -197,3 +206,45 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+@dataclass(frozen=True)
+class Limited(Work):
+    """Says what it may use."""
+
+    number: int = 0
+
+    def run(self) -> Any:
+        super().run()
+        return self.number, self.limits.memory, self.limits.threads
+
+
+def test_small_jobs_run_side_by_side_and_are_committed_in_their_order(told: Told) -> None:
+    works = [Limited(number=n, waits_s=0.2 if n % 2 == 0 else 0.0) for n in range(7)]
+    run_together(map(told.job, works), 2, stop=lambda: False)
+    assert told.results == [(n, "256MB", 1) for n in range(7)]
+
+
+def test_a_large_job_runs_alone_with_all_there_is(told: Told) -> None:
+    works = [Limited(number=n, rows=SMALL_ROWS + 1 if n == 1 else 1, waits_s=0.1) for n in range(3)]
+    run_together(map(told.job, works), 2, stop=lambda: False)
+    assert told.results == [(0, "256MB", 1), (1, "512MB", 2), (2, "256MB", 1)]
+
+
+def test_of_jobs_side_by_side_one_that_fails_is_tried_again(told: Told) -> None:
+    works = [Limited(number=0), Limited("fail once", number=1), Limited("fail", number=2), Limited(number=3)]
+    run_together(map(told.job, works), 2, stop=lambda: False)
+    assert [number for number, _, _ in told.results] == [0, 1, 3]
+    assert [str(f) for f in told.failures] == ["cannot be scored"]
+
+
+def test_a_stop_commits_what_runs_and_takes_no_more(told: Told) -> None:
+    taken: list[int] = []
+
+    def jobs() -> Iterator[Job]:
+        for n in range(100):
+            taken.append(n)
+            yield told.job(Limited(number=n))
+
+    run_together(jobs(), 2, stop=lambda: len(taken) > 9)
+    assert [number for number, _, _ in told.results] == taken[:-1]

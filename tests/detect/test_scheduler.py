@@ -131,12 +131,18 @@ def put(store: Store, *at_min: float, sensor: str = "s", table: str = "conn", so
     store.flush([Rows(table, sensor, held)], [])
 
 
-def scheduler(store: Store, *detectors: type[Detector], decided: Decided | None = None, **kwargs: Any) -> Scheduler:
+def scheduler(
+    store: Store,
+    *detectors: type[Detector],
+    decided: Decided | None = None,
+    tables: Sequence[type[DerivedTable]] = (CountHour,),
+    **kwargs: Any,
+) -> Scheduler:
     decided = decided or Decided()
     return Scheduler(
         store,
         [Watch(d, d.tuning(), **kwargs) for d in detectors],
-        {"count_hour": CountHour},
+        {table.name: table for table in tables},
         lambda table: TABLES[table].schema,
         decided.window,
         decided.sealed,
@@ -177,6 +183,24 @@ def test_nothing_is_due_while_nothing_is_known(store: Store) -> None:
     assert store.sealed("s", "detector:counting") is None
 
 
+def test_the_backlog_is_what_is_due_hours_first(store: Store) -> None:
+    put(store, 10, 70, 95, 200)
+    decided, alike = Decided(), Decided()
+    work = scheduler(store, Counting, Daily, decided=decided)
+    kinds = []
+    for group in work.backlog(marks(200), now_s=0.0):
+        for job in group:
+            kinds.append(type(job.work).__name__)
+            job.run_here()
+    assert kinds == ["Derivation"] * 2 + ["Evaluation"] * len(kinds[2:])
+    assert run_due(work, marks(200)) == []  # only marks go on
+    with Store(store.root.parent / "other") as other:
+        put(other, 10, 70, 95, 200)
+        run_due(scheduler(other, Counting, Daily, decided=alike), marks(200))
+        assert other.query("SELECT * FROM sealed ORDER BY unit") == store.query("SELECT * FROM sealed ORDER BY unit")
+    assert decided.counts() == alike.counts() and decided.counts("daily") == alike.counts("daily") != {}
+
+
 def test_windows_come_in_the_order_of_their_ends_and_each_once(store: Store) -> None:
     put(store, 10, 50, 70, 250)
     decided = Decided()
@@ -202,6 +226,34 @@ def test_a_detector_over_hours_waits_for_them(store: Store) -> None:
     assert store.sealed("s", "hour:count_hour") == BASE + HOUR_US
     assert run_due(work, marks(65.5)) == [60]
     assert decided.counts("daily") == {60: 1}
+
+
+def test_a_detector_over_hours_does_not_wait_for_those_of_logs_that_are_not_there(store: Store) -> None:
+    class DnsHour(CountHour):
+        """Of another log."""
+
+        name = "dns_hour"
+        reads = ("dns",)
+
+        @classmethod
+        def sql(cls) -> str:
+            return COUNTED.format("dns")
+
+    class Both(Daily):
+        """Reads hours of two logs."""
+
+        name = "both"
+        derived = ("count_hour", "dns_hour")
+
+    decided = Decided()
+    put(store, 10)
+    work = scheduler(store, Both, decided=decided, tables=(CountHour, DnsHour))
+    known = marks(70)
+    known.stream("s", "dns", "dns", now_s=0.0).unread = True
+    run_due(work, known)
+    assert decided.counts("both") == {}  # a log that is there, of which nothing is committed
+    run_due(work, marks(70))
+    assert decided.counts("both") == {60: 1}
 
 
 def test_what_suricata_fills_waits_longer(store: Store) -> None:
@@ -262,7 +314,7 @@ def test_the_end_of_the_input_evaluates_what_is_open_and_seals_nothing(store: St
     run_due(work, marks(66))
     sealed = store.query("SELECT * FROM sealed ORDER BY unit")
     open_ends = []
-    for job in work.finish(["s"]):
+    for job in (job for group in work.finish(["s"]) for job in group):
         open_ends.append(type(job.work).__name__)
         job.run_here()
     assert open_ends == ["Derivation", *["Evaluation"] * 3]  # hours come before windows
@@ -275,7 +327,7 @@ def test_the_end_of_the_input_evaluates_what_is_open_and_seals_nothing(store: St
 def test_what_is_open_at_the_end_equals_what_sealing_gives_later(store: Store) -> None:
     put(store, 10, 70, 95, 130)
     first, later = Decided(), Decided()
-    for job in scheduler(store, Counting, Daily, decided=first).finish(["s"]):
+    for job in (job for group in scheduler(store, Counting, Daily, decided=first).finish(["s"]) for job in group):
         job.run_here()
     run_due(scheduler(store, Counting, Daily, decided=later), marks(1000))
     assert first.windows and sorted(first.windows, key=str) == sorted(later.windows, key=str)
@@ -288,7 +340,7 @@ def test_open_windows_are_evaluated_again_with_the_rows_that_came_since(store: S
     for rows in (0, 20):
         if rows:
             put(store, rows)
-        for job in work.finish(["s"]):
+        for job in (job for group in work.finish(["s"]) for job in group):
             job.run_here()
     assert [n for *_, n in decided.windows] == [1, 2]
 
@@ -351,7 +403,7 @@ def test_an_open_window_that_failed_and_is_evaluated_later_has_failed_no_more(st
     work = scheduler(store, Counting)
     with monkeypatch.context() as patched:
         patched.setattr(Counting, "sql", classmethod(lambda cls: "SELECT nonsense"))
-        for job in work.finish(["s"]):
+        for job in (job for group in work.finish(["s"]) for job in group):
             job.run_here()
     assert len(store.query("SELECT * FROM windows_failed")) == 2
     run_due(work, marks(32))

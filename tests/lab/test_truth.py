@@ -14,6 +14,7 @@ from lab.pcaps import TCP, Packet, parts, read
 
 DATA = Path(__file__).parents[1] / "data"
 TRUTH: dict[str, dict[str, Any]] = yaml.safe_load((DATA / "lab" / "truth.yml").read_text())
+FOUND_BY = TRUTH.pop("found_by")
 STRETCHED = {"scan_slow_1min", "beacon_http_60s", "beacon_https_60s", "long_connection_66min", "latency_5h"}
 
 
@@ -26,11 +27,12 @@ def test_it_tells_of_each_scenario() -> None:
 @pytest.mark.parametrize("name", TRUTH)
 def test_its_form(name: str) -> None:
     told = TRUTH[name]
-    assert set(told) <= {"when", "short", "attacks", "harmless", "wire", "rtt", "from", "edit", "frames"}
+    assert set(told) <= {"when", "short", "attacks", "faults", "harmless", "wire", "rtt", "from", "edit", "frames"}
     assert "when" in told or "from" in told
     assert told.get("from", "loss_0") in TRUTH
-    for act in told["attacks"]:
+    for act in [*told["attacks"], *told.get("faults", [])]:
         assert {"what", "who", "whom"} <= set(act)
+        assert act["what"] in FOUND_BY
     for act in told.get("harmless", []):
         assert "what" in act
 

@@ -105,6 +105,9 @@ def test_what_the_next_windows_read_is_held(tmp_path, write, probes, start) -> N
         least = min(hours + [next_reads(d) for d in watched if "conn" in d.reads])
         assert held["conn", "sensor"] == least < BASE_US + 3 * HOUR_US
         assert held["pair_hour", "sensor"] == min(next_reads(d) for d in watched if "pair_hour" in d.derived)
+        baseline = next(d for d in watched if d.past_s)
+        farther = next_reads(baseline) - (baseline.past_s - baseline.lookback_s) * MICROS
+        assert held[baseline.derived[0], "sensor"] == farther
 
 
 def test_cursors_of_sinks_that_are_not_there_hold_log_rows(tmp_path, write, probes, start) -> None:

@@ -67,6 +67,7 @@ def test_the_shards_of_a_view_are_its_rows_each_once(store, flush):
     assert sorted(r["uid"] for s in shards for r in s) == uids_of(view)
     hosts = [{r["orig_h"] for r in s} for s in shards]
     assert sum(len(h) for h in hosts) == len(set().union(*hosts)) == 7
+    assert [len(rows_of(view, shard=("client", 4, n))) for n in range(4)] == [100] * 4  # no such column: whole in each
 
 
 def test_a_derived_view_takes_sealed_hours_and_temporary_ones(store):

@@ -12,19 +12,21 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from aegis_enrich.detect.evaluate import Derivation, Evaluation
+from aegis_enrich import registry
+from aegis_enrich.detect.evaluate import Derivation, Evaluation, derived_schema
 from aegis_enrich.detect.windows import Window, with_rows
 from aegis_enrich.enrich import Enrichment
 from aegis_enrich.plugin import HOUR_US, MICROS, DerivedTable, Detector, Finding
 from aegis_enrich.store.views import View
 from aegis_enrich.tables import TABLES
 from aegis_plugins.enrichers.domain import Domain
+from aegis_plugins.enrichers.geo import Geo
 from aegis_plugins.enrichers.networks import Networks
 
 TESTS = Path(__file__).parents[2]
 LAB = TESTS / "data" / "lab"
 PUBLIC = Path(os.environ.get("AEGIS_PUBLIC_DATA", TESTS.parents[1] / "shared" / "data" / "public"))
-ENRICHMENT = Enrichment([Networks({}), Domain({})])
+ENRICHMENT = Enrichment([Networks({}), Domain({}), Geo({})])
 
 Tables = Mapping[str, pa.Table]
 Rows = Sequence[Mapping[str, Any]]
@@ -85,6 +87,35 @@ def derive() -> Callable[[type[DerivedTable], Tables], pa.Table]:
     return _derive
 
 
+@pytest.fixture(scope="session")
+def judge() -> Callable[..., list[Finding]]:
+    """Runs a detector over the window that ends `end_h` hours after the first, of derived tables whose rows are given:
+    `hour` instead of `hour_us`, what is left out null."""
+    return _judge
+
+
+def _judge(
+    detector: type[Detector],
+    given: Mapping[type[DerivedTable], Rows],
+    end_h: int,
+    plain: Tables | None = None,
+    **tuning: Any,
+) -> list[Finding]:
+    made = {}
+    for table in detector.derived:
+        kind = next((k for k in given if k.name == table), None) or registry.load().tables[table]
+        schema = derived_schema(kind)
+        filled = [{"sensor": "s", **r, "hour_us": (475_000 + r["hour"]) * HOUR_US} for r in given.get(kind, ())]
+        made[table] = pa.table(
+            {f.name: pa.array([r.get(f.name) for r in filled], f.type) for f in schema}, schema=schema
+        )
+    end = (475_000 + end_h) * HOUR_US
+    window = Window(end - detector.window_s * MICROS, end)
+    return Evaluation(
+        detector, "s", window, tuple(_views(detector, plain or {}, made, window)), detector.tuning(**tuning)
+    ).run()
+
+
 def _logs(path: Path) -> Tables:
     from aegis_enrich.decode import decode
 
@@ -118,8 +149,9 @@ def _views(detector: type[Detector], tables: Tables, made: Tables, window: Windo
     start = window.start_us - detector.lookback_s * MICROS
     for name in detector.reads:
         yield View(name, ENRICHMENT.schema(name), start, window.end_us, temporary=tables.get(name))
+    past = window.start_us - (detector.past_s or detector.lookback_s) * MICROS
     for name, table in made.items():
-        yield View(name, table.schema, start, window.end_us, derived=True, temporary=table)
+        yield View(name, table.schema, past, window.end_us, derived=True, temporary=table)
 
 
 def _derive(table: type[DerivedTable], tables: Tables) -> pa.Table:

@@ -19,6 +19,7 @@ from aegis_enrich.store.views import View
 from aegis_enrich.tables import TYPES
 from aegis_plugins.detectors.beaconing import Beaconing, Tuning, components
 from aegis_plugins.tables.pair_hour import PairHour
+from aegis_plugins.tables.server_hour import ServerHour
 from aegis_plugins.tables.server_name_hour import ServerNameHour
 
 END = 475_000 * HOUR_US
@@ -47,7 +48,8 @@ def calls(ago_s: Iterable[float], table: type[DerivedTable] = PairHour, **column
         row = {"orig_h": CLIENT, "resp_h": SERVER, "resp_p": 443, "proto": "tcp", "resp_internal": False}
         row |= {"direction": "outbound", "connections": len(times), "dials": len(times), "answered": len(times)}
         row |= {"first_us": min(times), "last_us": max(times), "starts_ms": sorted(t // 1000 for t in times)}
-        row |= {"sizes": sorted(sizes[i % len(sizes)] for i in range(len(times))), "uid": f"C{hour_us}"}
+        row |= {"sizes": sorted(sizes[i % len(sizes)] for i in range(len(times))), "uid": f"C{hour_us}", "lookups": 0}
+        row |= {"ip_sizes": row["sizes"]}
         rows.append(row | (named if table is ServerNameHour else {}) | columns | {"hour_us": hour_us})
     return rows
 
@@ -63,10 +65,20 @@ def view(table: type[DerivedTable], rows: Sequence[Mapping[str, Any]]) -> View:
     return View(table.name, schema, START, END, derived=True, temporary=held)
 
 
+def servers(*rows: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows of server_hour: the window's whole span, and what is given."""
+    spans = [{"server": "192.0.2.1", "first_us": START, "last_us": END - 1}, *rows]
+    return [{"clients": 1, "all_clients": 10, "connections": 1, "hour_us": END - HOUR_US} | row for row in spans]
+
+
 def found(
-    pairs: Sequence[Mapping[str, Any]] = (), named: Sequence[Mapping[str, Any]] = (), shards: int = 1, **tuning: Any
+    pairs: Sequence[Mapping[str, Any]] = (),
+    named: Sequence[Mapping[str, Any]] = (),
+    known: Sequence[Mapping[str, Any]] = (),
+    shards: int = 1,
+    **tuning: Any,
 ) -> list[Finding]:
-    views = (view(PairHour, pairs), view(ServerNameHour, named))
+    views = (view(PairHour, pairs), view(ServerNameHour, named), view(ServerHour, servers(*known)))
     return Evaluation(Beaconing, "s", Window(START, END), views, Tuning(**tuning), shards=shards).run()
 
 
@@ -107,7 +119,7 @@ def test_bursts_are_none() -> None:
     assert found(calls(browsing)) == []
 
 
-@pytest.mark.parametrize(("count", "gap_s", "hits"), [(20, 120, 1), (19, 120, 0), (20, 90, 0)])
+@pytest.mark.parametrize(("count", "gap_s", "hits"), [(12, 164, 1), (11, 180, 0), (12, 163, 0)])
 def test_calls_and_span_must_be_enough(count: int, gap_s: float, hits: int) -> None:
     assert len(found(calls(every(gap_s, count)))) == hits
 
@@ -226,6 +238,58 @@ def test_known_pollers_are_marked() -> None:
     assert found((), rows)[0].evidence["known_poller"] is False
     assert found((), rows, pollers=("telemetry.example.net",))[0].evidence["known_poller"] is True
     assert found((), rows, pollers=("try.example.net",))[0].evidence["known_poller"] is False
+    socket = calls(every(60, 40), lookups=1, lookup_name="eu.telemetry.example.net")  # DNS told the name, TLS did not
+    assert found(socket, pollers=("telemetry.example.net",))[0].evidence["known_poller"] is True
+
+
+def test_ports_by_turns_are_one_beacon() -> None:
+    times, chance = every(300, 60), random.Random(4)
+    ports = [chance.choice((443, 8080, 8443)) for _ in times]
+    rows = [r for p in set(ports) for r in calls([t for t, q in zip(times, ports, strict=True) if p == q], resp_p=p)]
+    (beacon,) = found(rows)
+    assert (beacon.entity["key"], beacon.evidence["ports"]) == (f"{SERVER}:*", [443, 8080, 8443])
+    assert (beacon.context["resp_h"], "resp_p" in beacon.context) == (SERVER, False)
+    assert beacon.reason.startswith(f"10.0.0.1 called {SERVER} on 3 ports by turns 60 times")
+
+
+def test_a_port_each_is_a_scan() -> None:
+    assert found([r for n, t in enumerate(every(60, 60)) for r in calls([t], resp_p=1_000 + n)]) == []
+
+
+def test_two_programs_on_two_ports_of_a_server_are_two() -> None:
+    rows = calls(every(60, 60)) + calls(every(70, 60), resp_p=8443)
+    assert keys(found(rows)) == [f"{SERVER}:443/tcp", f"{SERVER}:8443/tcp"]
+
+
+def test_lookups_are_evidence_of_the_same_beacon() -> None:
+    times = every(60, 60, ends_s=1_800)  # half of them in each of two hours
+    socket = calls(times, lookups=30, lookup_name="rat.example")
+    (nameless,) = found(socket)
+    assert (nameless.evidence["dns_queries"], nameless.evidence["dns_per_call"]) == (60, 1.0)
+    assert nameless.evidence["dns_name"] == "rat.example"
+    assert nameless.reason.endswith(", asking DNS 60 times")
+    spread = [r for i in range(2) for r in names(times[i::2], resp_h=f"198.51.100.{i}", lookups=30)]
+    (named,) = found((), spread)
+    assert (named.entity["key"], named.evidence["dns_queries"]) == ("c2.test", 60)
+
+
+def test_who_else_calls_it_and_since_when() -> None:
+    known = {"server": SERVER, "clients": 4, "all_clients": 8, "first_us": END - 3 * HOUR_US}
+    later = known | {"clients": 6, "first_us": END - HOUR_US, "last_us": END - 1}
+    (beacon,) = found(calls(every(60, 40)), known=[known | {"last_us": END - 2 * HOUR_US}, later])
+    assert (beacon.evidence["clients"], beacon.evidence["all_clients"]) == (6, 10)
+    assert beacon.evidence["clients_share"] == 0.6
+    assert beacon.evidence["server_seen_h"] == pytest.approx(3 - 1 / 60, abs=1e-6)
+
+
+def test_what_nobody_told_of_a_server_is_null() -> None:
+    (beacon,) = found(calls(every(60, 40)))
+    assert [beacon.evidence[n] for n in ("clients", "clients_share", "server_seen_h")] == [None] * 3
+
+
+def test_rita_s_score_stands_beside() -> None:
+    (beacon,) = found(calls(every(300, 280)))
+    assert beacon.evidence["rita_score"] > 0.9
 
 
 def test_an_hour_without_lists_is_left_out() -> None:
@@ -241,8 +305,11 @@ def test_shards_find_the_same() -> None:
 
 
 def features(**columns: Any) -> pd.DataFrame:
-    even = {"gap_q1_ms": 60_000.0, "gap_median_ms": 60_000.0, "gap_q3_ms": 60_000.0, "gap_mad_ms": 0.0}
-    even |= {"span_ms": 3_600_000, "steady_ms": 3_600_000, "size_median": 500.0, "size_mad": 0.0}
+    """101 calls a minute apart, without sizes or hours that could confirm them."""
+    even = {"gap_d1_ms": 60_000.0, "gap_q1_ms": 60_000.0, "gap_median_ms": 60_000.0, "gap_q3_ms": 60_000.0}
+    even |= {"gap_d9_ms": 60_000.0, "gap_mad_ms": 0.0, "silence_ms": 1_000.0, "dials": 101, "peers": 1}
+    even |= {"span_ms": 6_000_000, "steady_ms": 6_000_000, "pauses": 0, "paused_ms": 0}
+    even |= {"size_median": 500.0, "size_mad": 0.0, "hour_median": 60.0, "hour_mad": 0.0}
     return pd.DataFrame([even | columns])
 
 
@@ -250,15 +317,27 @@ def features(**columns: Any) -> pd.DataFrame:
     ("columns", "part", "value"),
     [
         ({}, "score", 1.0),
-        ({"gap_mad_ms": 41_640.0}, "timing", 0.5),  # as random, but not skewed
+        # as uneven as independent calls are: MAD and deciles over the median, less the silence before each call
+        ({"gap_mad_ms": 0.694 * 59_000, "gap_d1_ms": 0, "gap_d9_ms": 3.17 * 59_000}, "timing", 0.0),
+        ({"gap_mad_ms": 0.694 * 59_000 / 1.08}, "timing", 0.5),
+        ({"gap_mad_ms": 0.347 * 59_000 / 1.08}, "timing", 0.75),
+        ({"gap_mad_ms": 0.347 * 59_000 / 1.8, "dials": 11}, "timing", 0.75),  # few gaps count for less
+        ({"gap_mad_ms": 0.347 * 59_000 / 1.8, "dials": 110, "peers": 10}, "timing", 0.75),
+        ({"gap_d9_ms": 60_000 + 3.17 * 59_000 / 1.08}, "timing", 0.5),
+        ({"gap_mad_ms": 0.347 * 30_000 / 1.08, "silence_ms": 30_000}, "timing", 0.75),
         ({"gap_q1_ms": 60_000.0, "gap_q3_ms": 120_000.0}, "skew", 1.0),
         ({"gap_q1_ms": 30_000.0, "gap_q3_ms": 90_000.0}, "skew", 0.0),
         ({"gap_q1_ms": 60_000.0, "gap_q3_ms": 62_000.0}, "skew", 0.0),  # closer than a clock is worth
         ({"size_mad": 125.0}, "size", 0.75),
-        ({"size_mad": None, "size_median": None}, "size", 0.5),
         ({"size_mad": 0.0, "size_median": 0.0}, "size", 1.0),
-        ({"steady_ms": 1_800_000}, "score", 0.5),
-        ({"size_mad": 500.0}, "score", 0.75),
+        ({"hour_mad": 6.0}, "level", 0.9),
+        ({"steady_ms": 3_000_000}, "score", 0.5**0.5),
+        ({"steady_ms": 3_000_000, "paused_ms": 3_000_000, "pauses": 1}, "steady", 0.95),
+        ({"pauses": 10}, "steady", 0.5),
+        ({"size_mad": 500.0, "hour_mad": 60.0}, "score", 0.85**0.5),
+        ({"size_mad": 500.0}, "score", 0.925**0.5),
+        ({"size_mad": None, "size_median": None}, "score", 1.0),
+        ({"size_mad": None, "size_median": None, "hour_mad": None, "hour_median": None}, "score", 0.925**0.5),
     ],
 )
 def test_the_parts_of_a_score(columns: dict[str, Any], part: str, value: float) -> None:
@@ -268,6 +347,6 @@ def test_the_parts_of_a_score(columns: dict[str, Any], part: str, value: float) 
 def test_scores_lie_between_0_and_1() -> None:
     chance = np.random.default_rng(3)
     rows = pd.DataFrame({c: chance.integers(0, 1_000_000, 500).astype(float) for c in features()})
-    parts = components(rows)
+    parts = components(rows.assign(peers=1))
     assert ((parts >= 0) & (parts <= np.inf)).all(axis=None)
-    assert parts[["timing", "size", "steady", "score"]].le(1).all(axis=None)
+    assert parts[["timing", "size", "level", "steady", "score"]].le(1).all(axis=None)

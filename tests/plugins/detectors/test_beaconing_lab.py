@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+import yaml
 
 from aegis_enrich.decode import decode
 from aegis_enrich.detect.evaluate import Derivation, Evaluation
@@ -21,12 +22,13 @@ from aegis_enrich.tables import TYPES
 from aegis_plugins.detectors.beaconing import Beaconing, Tuning
 from aegis_plugins.enrichers.networks import Networks
 from aegis_plugins.tables.pair_hour import PairHour
+from aegis_plugins.tables.server_hour import ServerHour
 from aegis_plugins.tables.server_name_hour import ServerNameHour
 
 ROOT = Path(__file__).parents[3]
 LAB = ROOT / "tests" / "data" / "lab"
 PUBLIC = Path(os.environ.get("AEGIS_PUBLIC_DATA") or ROOT.parent / "shared" / "data" / "public")
-READ = ("conn", "http", "ssl", "quic")
+READ = ("conn", "http", "ssl", "quic", "dns")
 
 
 def rows_of(path: Path) -> dict[str, pa.Table]:
@@ -69,7 +71,7 @@ def evaluated(window: Window, derived: dict[str, pa.Table], tuning: Tuning) -> l
 def beacons(path: Path, **tuning: Any) -> list[Finding]:
     """The highest-scoring finding of each entity and day."""
     rows = rows_of(path)
-    derived = {t.name: hours_of(rows, t) for t in (PairHour, ServerNameHour)}
+    derived = {t.name: hours_of(rows, t) for t in (PairHour, ServerNameHour, ServerHour)}
     hours = sorted({h for t in derived.values() for h in t["hour_us"].to_pylist()})
     best: dict[Any, Finding] = {}
     for window in with_rows(hours, Beaconing.window_s, Beaconing.every_s, after_us=None):
@@ -134,7 +136,9 @@ def test_a_dead_controller_s_retries_are_one_dial() -> None:
 def test_a_beacon_through_a_proxy() -> None:
     found = beacons(PUBLIC / "rita-proxy")
     assert {f.context["name"] for f in found} == {"www.honestimnotevil.com"}
-    assert max(f.score for f in found) >= 0.9
+    assert min(f.score for f in found) >= 0.9
+    # RITA itself gives 0.979 to the 24 h before the newest row; our windows end with hours
+    assert all(0.95 <= f.evidence["rita_score"] <= 0.99 for f in found)
     assert not any("resp_h" in f.context for f in found)
 
 
@@ -146,6 +150,10 @@ def test_others_have_none(data: str) -> None:
 
 @public
 def test_a_pc_s_own_polls_are_known_ones() -> None:
-    pollers = ("eset.com", "do.dsp.mp.microsoft.com")
-    found = beacons(PUBLIC / "strato-008", pollers=pollers)
-    assert [f.evidence["known_poller"] for f in found] == [True] * 3
+    rule = yaml.safe_load((ROOT / "rules" / "detectors" / "beaconing.yml").read_text(encoding="utf-8"))
+    found = beacons(PUBLIC / "strato-008", pollers=tuple(rule["tuning"]["pollers"]))
+    own = [f for f in found if f.entity["orig_h"] == "147.32.81.167"]
+    assert len(own) >= 5
+    assert [f.evidence["known_poller"] for f in own] == [True] * len(own)
+    # those that call it from outside call what all call: a rule makes that low
+    assert all(f.evidence["clients_share"] > 0.9 for f in found if f not in own)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import random
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from aegis_plugins.detectors.dga import Dga, Tuning
-from aegis_plugins.detectors.dga.letters import COUNTS, LETTERS, count, table
-from aegis_plugins.detectors.dga.names import traits
+from aegis_enrich.errors import ConfigError
+from aegis_plugins.detectors.dga import Dga, Tuning, benign
+from aegis_plugins.detectors.dga.generators import generate
+from aegis_plugins.detectors.dga.model import SHIPPED
+from aegis_plugins.detectors.dga.words import LETTERS
 
 CLIENT = "10.0.0.1"
 WORDS = re.findall(
@@ -87,9 +86,10 @@ def test_names_must_be_enough(generators, names, hits):
 
 
 def test_half_of_what_failed_must_be_unlikely(generators):
-    words = [f"{a}{b}.com" for a in WORDS for b in WORDS[:2]]
-    assert len(generators(queries(coms(made(40)) + words[:30]))) == 1
-    assert generators(queries(coms(made(40)) + words[:50])) == []
+    words = [f"www.{a}{b}.com" for a in WORDS for b in WORDS[:2]]
+    unsure = coms(generate("headed", 36, "detector"))
+    assert len(generators(queries(unsure + words[:20]))) == 1
+    assert generators(queries(unsure + words[:60])) == []
 
 
 @pytest.mark.parametrize("code", ["NXDOMAIN", "SERVFAIL", "REFUSED"])
@@ -106,6 +106,7 @@ def test_each_kind_of_failure_counts(generators, code):
         queries([f"{x}.local" for x in made(60)]),
         queries([f"{x}.fritz.box" for x in made(60)]),
         queries([f"d{x}.cloudfront.example.net" for x in made(60)]),
+        queries([f"d{x}.cloudfront.net" for x in made(60)]),
         queries([f"{n}.{n}.51.198.zen.dnsbl.org" for n in range(60)]),
         queries([f"{n}.{n}.51.198.in-addr.arpa" for n in range(60)], qtype_name="PTR"),
         queries([f"{n}.{n}.51.198.in-addr.arpa" for n in range(60)]),
@@ -120,7 +121,7 @@ def test_each_kind_of_failure_counts(generators, code):
         queries([f"{a[:2]}{a[3:]}.com" for a in WORDS]),  # mistyped
         queries([f"{x}.com" for x in made(5)] * 40),  # few, again and again
         queries(coms(made(60)), gap_s=600),  # one each ten minutes
-        queries(coms([x[:4] for x in made(60)])),  # too short to tell
+        queries(coms([x[:4] for x in made(60)]), rcode_name="SERVFAIL"),  # too short to tell
     ],
 )
 def test_what_fails_and_is_none(generators, asked):
@@ -131,6 +132,12 @@ def test_a_domain_that_was_known_meanwhile_did_not_fail(generators):
     names = coms(made(30))
     later = queries(names, rcode_name="NOERROR", answers=["203.0.113.7"])
     assert generators(queries(names, rcode_name="SERVFAIL") + later) == []
+
+
+def test_clients_of_ipv6_alone(generators):
+    row = {"orig_h": "2001:db8::9", "resp_h": "2001:db8::53", "qtype_name": "AAAA"}
+    (found,) = generators(queries(coms(made(40)), **row))
+    assert (found.entity, found.context["resp_h"]) == ({"orig_h": "2001:db8::9"}, "2001:db8::53")
 
 
 def test_clients_are_apart_and_skipped_domains_are_none(generators):
@@ -149,46 +156,49 @@ def test_the_first_thousand_are_judged(generators):
     assert (found.evidence["failed_domains"], found.evidence["judged_domains"]) == (2500, 1000)
 
 
-def test_traits_of_a_name():
-    name = traits("a1-bcd")
-    assert (name.letters, name.digits, name.consonants_in_a_row, name.encoded) == (5, 1, 3, False)
-    assert name.entropy_bits == pytest.approx(2.321928)
-    assert traits("").surprise_bits == traits("q").surprise_bits == 0.0
-    assert traits("xn--bcher-kva").encoded and traits("b\\xc3cher").encoded and traits("bücher").encoded
-    assert traits("weather").surprise_bits < 4.5 < traits("xkqzjwv").surprise_bits
-    assert traits("12").surprise_bits == pytest.approx(3.321928)
+@pytest.mark.parametrize("family", ["word_pairs", "word_triples"])
+def test_names_of_words_are_told_by_how_they_fail_alone(generators, family):
+    asked = coms(generate(family, 60, "detector"))
+    (found,) = generators(queries(asked))
+    assert (found.evidence["kind"], found.evidence["bare_domains"]) == ("words", 60)
+    assert 0 < found.score < 0.4
+    assert "60 of them without a host, and for 0 that exist" in found.reason
+    known = queries(coms(generate("word_pairs", 70, "other")), rcode_name="NOERROR", answers=["198.51.100.7"])
+    assert generators(queries(asked) + known) == []  # one who asks for much fails much
+    assert generators(queries(asked[:39])) == []
+    assert generators(queries([f"www.{name}" for name in asked])) == []  # pages, blockers
+    assert generators(queries(asked, rcode_name="SERVFAIL")) == []  # a resolver that is down
 
 
-@given(st.text(LETTERS + "0123456789-", max_size=63))
-def test_traits_stay_in_their_ranges(label):
-    name = traits(label)
-    assert 0 <= name.surprise_bits < 12
-    assert 0 <= name.entropy_bits <= 5.17
-    assert 0 <= name.digits <= name.letters == len(label.replace("-", ""))
-    assert 0 <= name.consonants_in_a_row <= name.letters
+@pytest.mark.parametrize(
+    "family", ["hex_short", "letters_middle", "consonant_vowel", "base32", "digits_mixed", "dated"]
+)
+def test_families_are_told_by_thirty_names(generators, family):
+    (found,) = generators(queries(coms(generate(family, 30, "detector"))))
+    assert (found.evidence["kind"], found.evidence["failed_domains"]) == ("letters", 30)
 
 
-def test_letters_are_counted_in_different_words_without_code():
-    counted = count(["An apple, an `xyz` apple of https://qq.example and file_zz.py"])
-    assert counted["p"] == tuple({"p": 1, "l": 1}.get(c, 0) for c in LETTERS)
-    assert sum(map(sum, counted.values())) == len("anappleofand") - 4
-    assert table(counted).splitlines()[15].startswith("p 0 0")
-    assert set(COUNTS) == set(LETTERS) and all(len(row) == 26 for row in COUNTS.values())
+def test_a_generator_behind_a_nat_or_beside_a_blocker_is_told_by_its_surest_names(generators):
+    others = [f"www.{name}.com" for name in benign.names(1500, "others")]
+    known = queries(coms(benign.names(3000, "known")), rcode_name="NOERROR", answers=["198.51.100.7"], gap_s=0.5)
+    assert generators(queries(others) + known) == []
+    (found,) = generators(queries(others[:900]) + known + queries(coms(made(100, length=16))))
+    assert found.evidence["kind"] == "letters among others"
+    assert 60 < found.evidence["sure_domains"] <= 105
+    assert "of them unlikelier names than 999 of 1,000" in found.reason
+    assert 0.45 < found.score < 0.7
 
 
-def test_the_table_is_of_pages_like_this_project_s():
-    """The pages have grown since; their letters have not changed."""
-    root = Path(__file__).parents[3]
-    pages = count(p.read_text(encoding="utf-8") for p in [root / "README.md", *sorted((root / "docs").glob("*.md"))])
-    for letter in "aeiorst":
-        now, then = pages[letter], COUNTS[letter]
-        assert sum(abs(a / sum(now) - b / sum(then)) for a, b in zip(now, then, strict=True)) < 0.25
-
-
-def test_a_generator_is_told_at_default_tuning_and_words_are_not():
-    least = Tuning().min_surprise_bits
-    assert sum(traits(x).surprise_bits >= least for x in made(1000)) > 950
-    assert sum(traits(x).surprise_bits >= least for x in WORDS) == 0
+def test_another_model_can_be_named(generators, tmp_path):
+    asked = queries(coms(made(40)))
+    (shipped,) = generators(asked)
+    copy = tmp_path / "trees.json"
+    copy.write_text(SHIPPED.read_text(encoding="utf-8"), encoding="utf-8")
+    assert generators(asked, model=str(copy)) == [shipped]
+    assert re.fullmatch("[0-9a-f]{8}", shipped.evidence["model"])
+    assert Dga.idle(Tuning()) == Dga.idle(Tuning(model=str(copy))) == ""
+    with pytest.raises(ConfigError, match="cannot be read"):
+        Dga.idle(Tuning(model=str(tmp_path / "none.json")))
 
 
 def test_public_generator(evaluate, public):

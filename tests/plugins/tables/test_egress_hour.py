@@ -24,10 +24,11 @@ def conn(at_s: float, **columns: Any) -> dict[str, Any]:
     return given | columns | {"ts": ts, "end_ts": ts + 1_000_000}
 
 
-def hour(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def hour(rows: list[dict[str, Any]], totals: bool = False) -> list[dict[str, Any]]:
     table = pa.table({f.name: pa.array([r.get(f.name) for r in rows], f.type) for f in SCHEMA}, schema=SCHEMA)
     view = View("conn", SCHEMA, HOUR, HOUR + HOUR_US, temporary=table)
-    return sorted(Derivation(EgressHour, "s", HOUR, (view,)).run().to_pylist(), key=lambda r: r["resp_h"])
+    made = Derivation(EgressHour, "s", HOUR, (view,)).run().to_pylist()
+    return sorted((r for r in made if (r["resp_h"] is None) == totals), key=lambda r: r["resp_h"] or r["orig_h"])
 
 
 def test_a_pair_s_numbers() -> None:
@@ -43,6 +44,8 @@ def test_a_pair_s_numbers() -> None:
             "sent_bytes": 140_000,
             "received_bytes": 1_800,
             "upload_sizes": [40_000, 100_000],
+            "server_clients": 1,
+            "clients": 1,
             "first_us": HOUR + 2_000_000,
             "last_us": HOUR + 11_000_000,
             "uids": ["Cb", "Ca"],
@@ -52,7 +55,7 @@ def test_a_pair_s_numbers() -> None:
 
 def test_little_is_not_kept() -> None:
     assert hour([conn(1, orig_bytes=65_535)]) == []
-    assert [r["upload_sizes"] for r in hour([conn(n, orig_bytes=32_767) for n in range(3)])] == [[]]
+    assert [r["upload_sizes"] for r in hour([conn(n, orig_bytes=8_191) for n in range(9)])] == [[]]
 
 
 def test_only_what_goes_out_and_is_answered_counts() -> None:
@@ -84,3 +87,16 @@ def test_sizes_and_uids_are_capped() -> None:
     (pair,) = hour([conn(n / 10, orig_bytes=40_000 + n, uid=f"C{n:05}") for n in range(1_200)])
     assert pair["upload_sizes"] == [40_000 + n for n in range(200, 1_200)]
     assert pair["uids"] == [f"C{n:05}" for n in range(1_199, 1_194, -1)]
+
+
+def test_a_client_s_total_has_no_server() -> None:
+    rows = [conn(1, orig_bytes=10), conn(2, resp_h="198.51.100.8"), conn(3, orig_h="10.0.0.2", orig_bytes=5)]
+    given = [(r["orig_h"], r["connections"], r["sent_bytes"], r["received_bytes"]) for r in hour(rows, totals=True)]
+    assert given == [("10.0.0.1", 2, 100_010, 1_800), ("10.0.0.2", 1, 5, 900)]
+
+
+def test_who_else_calls() -> None:
+    others = [conn(n, orig_h=f"10.0.0.{n}", orig_bytes=1) for n in range(2, 5)]
+    elsewhere = [conn(9, orig_h="10.0.0.9", resp_h="198.51.100.9", orig_bytes=1)]
+    (pair,) = hour([conn(1), *others, *elsewhere, conn(8, orig_h="10.0.0.8", resp_pkts=0)])
+    assert (pair["server_clients"], pair["clients"]) == (4, 5)

@@ -52,6 +52,8 @@ def test_a_name_s_numbers() -> None:
         "millibits": 191_998,  # 48 letters of 4 bits, each letter's term rounded
         "typed": 1,
         "typed_millibits": 191_998,  # 48 letters of 4 bits, each letter's term rounded
+        "tcp": 0,
+        "resolver": "10.0.0.2",
         "nxdomain": 0,
         "answered": 2,
         "loopback": 0,

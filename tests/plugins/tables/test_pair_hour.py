@@ -25,10 +25,20 @@ def conn(at_s: float, **columns: Any) -> dict[str, Any]:
     return given | columns | {"ts": ts, "end_ts": ts + columns.get("lasts_us", 1_000)}
 
 
-def hour(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    table = pa.table({f.name: pa.array([r.get(f.name) for r in rows], f.type) for f in SCHEMA}, schema=SCHEMA)
-    view = View("conn", SCHEMA, HOUR, HOUR + HOUR_US, temporary=table)
-    found = Derivation(PairHour, "s", HOUR, (view,)).run().to_pylist()
+def dns(at_s: float, query: str, answers: list[str] | None, **columns: Any) -> dict[str, Any]:
+    ts = HOUR + round(at_s * 1_000_000)
+    given = {"uid": f"D{at_s}", "orig_h": "10.0.0.1", "resp_h": "10.0.0.2", "resp_p": 53, "qtype_name": "A"}
+    return given | {"query": query, "answers": answers} | columns | {"ts": ts, "end_ts": ts}
+
+
+def view(name: str, schema: pa.Schema, rows: list[dict[str, Any]]) -> View:
+    held = pa.table({f.name: pa.array([r.get(f.name) for r in rows], f.type) for f in schema}, schema=schema)
+    return View(name, schema, HOUR, HOUR + HOUR_US, temporary=held)
+
+
+def hour(rows: list[dict[str, Any]], queries: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
+    views = (view("conn", SCHEMA, rows), view("dns", TABLES["dns"].schema, queries or []))
+    found = Derivation(PairHour, "s", HOUR, views).run().to_pylist()
     return sorted(found, key=lambda r: (r["orig_h"], r["resp_h"], r["resp_p"], r["proto"]))
 
 
@@ -51,6 +61,8 @@ def test_a_pair_s_numbers() -> None:
         "starts_ms": [HOUR // 1000 + 2_000, HOUR // 1000 + 10_000],
         "sizes": [500, 700],
         "uid": "Ca",
+        "lookups": 0,
+        "lookup_name": None,
     }
 
 
@@ -92,3 +104,17 @@ def test_dns_and_floods_keep_no_lists() -> None:
     dns, pair = hour([conn(1, resp_p=53, proto="udp"), *flood])
     assert (dns["dials"], dns["starts_ms"], dns["sizes"]) == (1, None, None)
     assert (pair["dials"], pair["starts_ms"], pair["sizes"]) == (3_601, None, None)
+
+
+def test_what_the_client_was_told_by_dns_stands_beside() -> None:
+    queries = [
+        dns(0, "C2.test.", ["198.51.100.7"]),
+        dns(60, "c2.test", ["alias.example", "198.51.100.7", "198.51.100.8"]),
+        dns(61, "b.test", ["198.51.100.7"]),
+        dns(62, "b.test", ["198.51.100.7"], orig_h="10.0.0.9"),  # another client
+        dns(63, "c2.test", ["198.51.100.7"], qtype_name="TXT"),  # a text that looks like an address
+        dns(64, "c2.test", None),
+    ]
+    (pair, other) = hour([conn(1), conn(2, resp_p=8443)], queries)
+    assert (pair["lookups"], pair["lookup_name"]) == (other["lookups"], other["lookup_name"]) == (3, "b.test")
+    assert [p["lookups"] for p in hour([conn(1, resp_h="192.0.2.1")], queries)] == [0]

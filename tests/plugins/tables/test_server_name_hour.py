@@ -60,7 +60,9 @@ def test_a_name_s_numbers() -> None:
         "last_us": HOUR + 61_000_000,
         "starts_ms": [MS + 1_000, MS + 61_000],
         "sizes": [5, 15],
+        "ip_sizes": None,
         "uid": "Ca",
+        "lookups": 0,
     }
 
 
@@ -132,3 +134,16 @@ def test_a_connection_counts_once_for_the_name_that_it_showed_first() -> None:
 def test_a_flood_keeps_no_lists() -> None:
     (name,) = hour(http=[get(i / 2, "c2.test", uid=f"C{i}") for i in range(3_601)])
     assert (name["acts"], name["starts_ms"], name["sizes"]) == (3_601, None, None)
+
+
+def test_what_rita_compares_are_bytes_of_connections() -> None:
+    asked = [get(s, "c2.test", uid="C1") for s in (0, 60)] + [get(90, "c2.test", uid="C2")]
+    (name,) = hour(http=asked, conn=[row(0, uid="C1", orig_ip_bytes=900), row(90, uid="C2", orig_ip_bytes=400)])
+    assert (name["acts"], name["sizes"], name["ip_sizes"]) == (3, [5, 5, 5], [400, 900])
+
+
+def test_lookups_of_a_name_count_once_for_both_families() -> None:
+    asked = [row(s, query="C2.test.", qtype_name=t) for s in (0, 60) for t in ("A", "AAAA")]
+    asked += [row(1, query="c2.test", qtype_name="A", orig_h="10.0.0.9"), row(2, query="other.test", qtype_name="A")]
+    http = [get(1, "c2.test"), get(2, "c2.test", resp_h="198.51.100.8", uid="C2")]
+    assert [n["lookups"] for n in hour(http=http, dns=asked)] == [2, 2]

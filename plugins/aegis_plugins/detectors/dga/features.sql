@@ -20,9 +20,9 @@ asked AS (
         rcode_name,
         CASE WHEN rcode_name IN ('NXDOMAIN', 'SERVFAIL', 'REFUSED') THEN 1 ELSE 0 END AS failed,
         CASE WHEN rcode_name = 'NOERROR' THEN 1 ELSE 0 END AS known,
-        regexp_extract(
-            array_to_string(answers, ' '), '(^| )([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-f]*:[0-9a-f:]+)( |$)', 2
-        ) AS address
+        -- generators ask for the domain itself, pages for hosts below it
+        CASE WHEN lower(rtrim(query, '.')) = query_domain THEN 1 ELSE 0 END AS bare,
+        CASE WHEN rcode_name = 'NOERROR' THEN array_to_string(answers, ' ') END AS answered
     FROM dns
     WHERE orig_h IN (SELECT orig_h FROM suspects)
         AND query_domain IS NOT NULL  -- no single labels (browsers' probes, NetBIOS names) and no reverse zones
@@ -44,7 +44,8 @@ domains AS (
         count(*) FILTER (WHERE rcode_name = 'SERVFAIL') AS servfail,
         count(*) FILTER (WHERE rcode_name = 'REFUSED') AS refused,
         sum(known) AS known,
-        max(address) AS address,
+        min(bare) AS bare,
+        max(answered) AS answered,
         min(CASE WHEN failed = 1 THEN ts_us END) AS first_us,
         max(CASE WHEN failed = 1 THEN ts_us END) AS last_us,
         min(CASE WHEN failed = 1 THEN uid END) AS uid,
@@ -71,6 +72,8 @@ clients AS (
         CAST(sum(nxdomain) AS BIGINT) AS nxdomain,  -- queries
         CAST(sum(servfail) AS BIGINT) AS servfail,  -- queries
         CAST(sum(refused) AS BIGINT) AS refused,  -- queries
+        CAST(sum(bare) AS BIGINT) AS bare_domains,  -- of failed_domains, asked for themselves and for no host below
+        count(*) FILTER (WHERE nxdomain = failures) AS nxdomain_domains,  -- of failed_domains, by NXDOMAIN alone
         min(first_us) AS first_us,
         max(last_us) AS last_us,
         min(least_resolver) AS least_resolver,
@@ -89,14 +92,24 @@ clients AS (
 -- What these clients found below the same suffixes.
 found AS (
     SELECT
-        d.orig_h,
-        d.domain,
-        d.suffix,
-        d.address,
-        row_number() OVER (PARTITION BY d.orig_h ORDER BY md5(d.domain)) AS nth
-    FROM domains AS d
-    INNER JOIN clients AS c ON d.orig_h = c.orig_h
-    WHERE d.known > 0 AND d.address <> '' AND list_contains(c.suffixes, d.suffix)
+        orig_h,
+        domain,
+        suffix,
+        address,
+        row_number() OVER (PARTITION BY orig_h ORDER BY md5(domain)) AS nth
+    FROM (
+        SELECT
+            d.orig_h,
+            d.domain,
+            d.suffix,
+            regexp_extract(
+                d.answered, '(^| )([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-f]*:[0-9a-f:]+)( |$)', 2
+            ) AS address
+        FROM domains AS d
+        INNER JOIN clients AS c ON d.orig_h = c.orig_h
+        WHERE d.known > 0 AND d.bare = 1 AND list_contains(c.suffixes, d.suffix)
+    )
+    WHERE address <> ''
 ),
 
 resolved AS (
@@ -118,8 +131,8 @@ known AS (
 )
 
 SELECT
-    c.orig_h, c.failed_domains, c.failed_queries, c.nxdomain, c.servfail, c.refused, c.first_us, c.last_us,
-    c.least_resolver, c.most_resolver, c.suffixes, c.failed, c.examples, c.uids, r.resolved,
+    c.orig_h, c.failed_domains, c.failed_queries, c.nxdomain, c.servfail, c.refused, c.bare_domains, c.nxdomain_domains,
+    c.first_us, c.last_us, c.least_resolver, c.most_resolver, c.suffixes, c.failed, c.examples, c.uids, r.resolved,
     coalesce(k.known_domains, 0) AS known_domains
 FROM clients AS c
 LEFT JOIN resolved AS r ON c.orig_h = r.orig_h

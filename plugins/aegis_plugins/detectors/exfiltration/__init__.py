@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import log2
 from typing import Any
@@ -13,6 +13,9 @@ from aegis_enrich.plugin import Detector, tunable
 
 HALF = 2.0  # doublings of the least volume that score 0.5
 MEGABYTE = 1_000_000
+DNS, QUIC = 53, 443  # ports
+
+Row = Mapping[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -20,29 +23,40 @@ class Tuning:
     """From where on what leaves is worth a word, and what makes it odd."""
 
     min_bytes: int = tunable(
-        3_000_000, "payload to one destination in 24 h, above the most of a past day", least=100_000, unit="bytes"
+        3_000_000, "payload to one destination in 24 h with a sign, above the most of a past day", least=100_000,
+        unit="bytes",
+    )  # fmt: skip
+    least_bytes: int = tunable(
+        1_000_000, "the same with two signs or more and a past to compare with", least=100_000, unit="bytes"
     )
+    plain_bytes: int = tunable(30_000_000, "the same without any sign", least=100_000, unit="bytes")
     min_ratio: float = tunable(3.0, "payload sent over payload received", least=1.0, most=1_000_000.0)
-    min_history_h: int = tunable(
-        72, "time watched before the window, from which on there is a past", least=24, unit="h"
+    min_growth: float = tunable(
+        1.5, "times as much as on any past day, to a destination that has a past", least=1.0, most=1_000.0
     )
-    min_clients: int = tunable(4, "hosts of ours that call outside, from which on rarity is known", least=2)
+    min_history_h: int = tunable(
+        72, "time the client was watched before the window, from which on there is a past", least=24, unit="h"
+    )
+    min_clients: int = tunable(4, "hosts of ours that call outside in an hour, from which on rarity is known", least=2)
     rare_share: float = tunable(
         0.02, "of these, the part that may call a rare destination; one always may", least=0.0, most=1.0
     )
     min_pieces: int = tunable(3, "uploads of one size", least=2, most=1_000)
-    min_piece_bytes: int = tunable(262_144, "size from which on they are pieces of a whole", least=32_768, unit="bytes")
+    min_piece_bytes: int = tunable(262_144, "size from which on they are pieces of a whole", least=8_192, unit="bytes")
+    min_drops: int = tunable(24, "smaller uploads of one size that are a slow channel", least=5, most=100_000)
+    min_drop_hours: int = tunable(6, "hours in which they come", least=2, most=24, unit="h")
 
 
 class Exfiltration(Detector):
-    """Volume, direction, the client's past, the destination's rarity, even pieces, over 24 h; see README.md."""
+    """Volume, direction, the client's past, the destination's rarity and how it was sent, over 24 h; see README.md."""
 
     name = "exfiltration"
     reads = ()
-    derived = ("egress_hour", "pair_hour", "server_name_hour")
+    derived = ("egress_hour", "server_name_hour", "tls_server_hour")
     window_s = 86_400
     every_s = 3_600
     lookback_s = 604_800  # the client's past
+    shard_key = "orig_h"
     entity = ("orig_h", "key")
     tuning = Tuning
 
@@ -52,12 +66,12 @@ class Exfiltration(Detector):
         return pd.DataFrame([finding for finding in found if finding is not None])
 
 
-def _finding(row: Mapping[Hashable, Any], tuning: Tuning) -> dict[str, Any] | None:
-    excess = int(row["sent_bytes"]) - int(row["past_destination_most"])
-    if excess < tuning.min_bytes:
-        return None
-    doublings = log2(1 + excess / tuning.min_bytes)
+def _finding(row: Row, tuning: Tuning) -> dict[str, Any] | None:
+    sent, past = int(row["sent_bytes"]), int(row["past_destination_most"])
     evidence = _evidence(row, tuning)
+    if sent - past < _floor(evidence, tuning) or sent < tuning.min_growth * past:
+        return None
+    doublings = log2(1 + (sent - past) / tuning.min_bytes)
     one_port, one_proto = row["least_port"] == row["most_port"], row["least_proto"] == row["most_proto"]
     return {
         "orig_h": row["orig_h"],
@@ -76,20 +90,24 @@ def _finding(row: Mapping[Hashable, Any], tuning: Tuning) -> dict[str, Any] | No
     }
 
 
-def _evidence(row: Mapping[Hashable, Any], tuning: Tuning) -> dict[str, Any]:
-    sent, clients, callers = int(row["sent_bytes"]), int(row["clients"]), int(row["destination_clients"])
+def _floor(evidence: Mapping[str, Any], tuning: Tuning) -> int:
+    """The volume from which on there is something to tell: the more signs, the less."""
+    if evidence["signs_count"] >= 2 and evidence["beyond_past"]:
+        return tuning.least_bytes
+    return tuning.min_bytes if evidence["signs_count"] else tuning.plain_bytes
+
+
+def _evidence(row: Row, tuning: Tuning) -> dict[str, Any]:
+    sent = int(row["sent_bytes"])
     known = row["past_hours"] >= tuning.min_history_h
-    rare = callers <= max(1.0, tuning.rare_share * clients) if clients >= tuning.min_clients else None
-    even = (
-        row["uploads_alike"] >= max(tuning.min_pieces, 0.75 * row["uploads"])
-        and row["upload_median"] >= tuning.min_piece_bytes
-        and rare is not False
-    )
-    signs = [text for text, holds in (("rare destination", rare), ("even pieces", even)) if holds]
+    rare = _rare(row, tuning) if known else None
+    signs = list(_signs(row, rare, tuning))
     return {
         "signs": signs,
         "signs_count": len(signs),
         "beyond_past": sent > row["past_host_most"] if known else None,
+        "new": bool(row["past_destination_days"] == 0) if known else None,
+        "channel": _channel(row),
         "sent_bytes": sent,
         "received_bytes": int(row["received_bytes"]),
         "ratio": sent / max(1, int(row["received_bytes"])),
@@ -99,9 +117,9 @@ def _evidence(row: Mapping[Hashable, Any], tuning: Tuning) -> dict[str, Any]:
         "uploads": int(row["uploads"]),
         "uploads_alike": int(row["uploads_alike"]),
         "upload_median_bytes": row["upload_median"],
-        "destination_clients": callers,
-        "clients": clients,
-        "rare": None if rare is None else bool(rare),
+        "destination_clients": int(row["destination_clients"]),
+        "clients": int(row["clients"]),
+        "rare": rare,
         "past_h": int(row["past_hours"]),
         "past_host_most_bytes": int(row["past_host_most"]) if known else None,
         "past_destination_most_bytes": int(row["past_destination_most"]) if known else None,
@@ -110,7 +128,35 @@ def _evidence(row: Mapping[Hashable, Any], tuning: Tuning) -> dict[str, Any]:
     }
 
 
-def _reason(row: Mapping[Hashable, Any], evidence: Mapping[str, Any]) -> str:
+def _rare(row: Row, tuning: Tuning) -> bool | None:
+    """Whether few others call there. Calls and games over UDP meet at another address each time: None."""
+    if row["clients"] < tuning.min_clients or (row["least_proto"] == "udp" and row["least_port"] != QUIC):
+        return None
+    return bool(row["destination_clients"] <= max(1.0, tuning.rare_share * row["clients"]))
+
+
+def _signs(row: Row, rare: bool | None, tuning: Tuning) -> Iterator[str]:
+    if rare:
+        yield "rare destination"
+    if row["nameless"] > 0:
+        yield "TLS without a name"
+    alike = row["uploads_alike"] >= 0.75 * row["uploads"]
+    if rare is False or not alike:
+        return
+    if row["uploads_alike"] >= tuning.min_pieces and row["upload_median"] >= tuning.min_piece_bytes:
+        yield "even pieces"
+    elif row["uploads_alike"] >= tuning.min_drops and row["hours"] >= tuning.min_drop_hours:
+        yield "drop by drop"
+
+
+def _channel(row: Row) -> str | None:
+    """Where another detector leads: ICMP and DNS."""
+    if row["most_proto"] == "icmp" and row["least_proto"] == "icmp":
+        return "icmp"
+    return "dns" if row["least_port"] == row["most_port"] == DNS else None
+
+
+def _reason(row: Row, evidence: Mapping[str, Any]) -> str:
     most = evidence["past_host_most_bytes"]
     past = "no past to compare with" if most is None else f"at most {most / MEGABYTE:,.1f} MB a day to one before"
     signs = f"; {', '.join(evidence['signs'])}" if evidence["signs"] else ""

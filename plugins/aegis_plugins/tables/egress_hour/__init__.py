@@ -6,14 +6,13 @@ from aegis_enrich.plugin import Column, DerivedTable
 
 
 class EgressHour(DerivedTable):
-    """Payload that left our networks, by pair, where it is 64 KiB in the hour or more; see README.md."""
+    """Payload that left our networks: by pair from 64 KiB in the hour on, and by client; see README.md."""
 
     name = "egress_hour"
     reads = ("conn",)
-    shard_key = "orig_h"
     columns = (
         Column("orig_h", "addr", "client inside"),
-        Column("resp_h", "addr", "server outside"),
+        Column("resp_h", "addr", "server outside; null in the row of all that the client sent, to whomever"),
         Column("least_port", "port", "the least port of the server"),
         Column("most_port", "port", "the greatest port of the server"),
         Column("least_proto", "string", "transport protocol, the first by name"),
@@ -22,7 +21,9 @@ class EgressHour(DerivedTable):
         Column("sent_bytes", "count", "payload that the client sent", "bytes"),
         Column("received_bytes", "count", "payload that the server sent", "bytes"),
         Column("upload_sizes", "counts", "payload of the uploads, ascending; the 1,000 largest", "bytes"),
+        Column("server_clients", "count", "clients inside with an answered connection to the server"),
+        Column("clients", "count", "clients inside with an answered connection to any outside"),
         Column("first_us", "count", "start of the first connection", "µs since the epoch"),
         Column("last_us", "count", "end of the last connection", "µs since the epoch"),
-        Column("uids", "strings", "the five that sent the most"),
+        Column("uids", "strings", "up to five that sent the most, no less than the mean or 8 KiB"),
     )

@@ -1,4 +1,5 @@
--- One row per client inside and server outside to which 64 KiB of payload or more went in answered connections.
+-- One row per client inside and server outside to which 64 KiB of payload or more went in answered connections, and
+-- one per client, without a server, of all that it sent. Rarity compares clients, so this runs over all at once.
 WITH
 -- Payload of each connection. Zeek takes it from sequence numbers, which forged or odd packets can make anything, so it
 -- is at most what IP carried; Suricata does not tell it, so it is what IP carried less the shortest headers.
@@ -26,36 +27,77 @@ moved AS (
         AND coalesce(resp_pkts, 1) > 0  -- what nobody answers is a flood or a scan
 ),
 
-pairs AS (
-    SELECT orig_h, resp_h
+everyone AS (
+    SELECT
+        orig_h, resp_h, min(resp_p) AS least_port, max(resp_p) AS most_port, min(proto) AS least_proto,
+        max(proto) AS most_proto, count(*) AS connections, sum(sent) AS sent, sum(received) AS received,
+        min(ts_us) AS first_us, max(end_us) AS last_us
     FROM moved
     GROUP BY orig_h, resp_h
-    HAVING sum(sent) >= 65536
+),
+pairs AS (
+    SELECT *
+    FROM everyone
+    WHERE sent >= 65536
+),
+servers AS (
+    SELECT resp_h, count(*) AS clients
+    FROM everyone
+    WHERE resp_h IN (SELECT resp_h FROM pairs)
+    GROUP BY resp_h
+),
+clients AS (
+    SELECT
+        orig_h,
+        CAST(sum(connections) AS BIGINT) AS connections,
+        CAST(sum(sent) AS BIGINT) AS sent_bytes,
+        CAST(sum(received) AS BIGINT) AS received_bytes,
+        min(first_us) AS first_us,
+        max(last_us) AS last_us
+    FROM everyone
+    GROUP BY orig_h
 ),
 
+-- Only these are sorted: connections that sent 8 KiB or more, or no less than the pair's mean.
 ranked AS (
     SELECT
-        m.*,
-        m.sent >= 32768 AND m.sent >= 3 * m.received AS upload,
+        m.orig_h, m.resp_h, m.uid, m.sent,
+        m.sent >= 8192 AND m.sent >= 3 * m.received AS upload,
         row_number() OVER (PARTITION BY m.orig_h, m.resp_h ORDER BY m.sent DESC, m.uid, m.ts_us) AS nth
     FROM moved AS m
     INNER JOIN pairs AS p ON m.orig_h = p.orig_h AND m.resp_h = p.resp_h
+    WHERE m.sent >= 8192 OR m.sent * p.connections >= p.sent
+),
+largest AS (
+    SELECT
+        orig_h,
+        resp_h,
+        -- connections that sent 8 KiB or more, and three times what they got
+        coalesce(list_sort(list(sent) FILTER (WHERE upload AND nth <= 1000)), []) AS upload_sizes,
+        list(uid ORDER BY nth) FILTER (WHERE nth <= 5 AND uid IS NOT NULL) AS uids
+    FROM ranked
+    GROUP BY orig_h, resp_h
+),
+uploads AS (
+    SELECT
+        p.orig_h, p.resp_h, p.least_port, p.most_port, p.least_proto, p.most_proto, p.connections,
+        CAST(p.sent AS BIGINT) AS sent_bytes, CAST(p.received AS BIGINT) AS received_bytes, l.upload_sizes, p.first_us,
+        p.last_us, l.uids
+    FROM pairs AS p
+    INNER JOIN largest AS l ON p.orig_h = l.orig_h AND p.resp_h = l.resp_h
 )
 
 SELECT
-    orig_h,
-    resp_h,
-    min(resp_p) AS least_port,
-    max(resp_p) AS most_port,
-    min(proto) AS least_proto,
-    max(proto) AS most_proto,
-    count(*) AS connections,
-    CAST(sum(sent) AS BIGINT) AS sent_bytes,
-    CAST(sum(received) AS BIGINT) AS received_bytes,
-    -- connections that sent 32 KiB or more, and three times what they got
-    coalesce(list_sort(list(sent) FILTER (WHERE upload AND nth <= 1000)), []) AS upload_sizes,
-    min(ts_us) AS first_us,
-    max(end_us) AS last_us,
-    list(uid ORDER BY nth) FILTER (WHERE nth <= 5 AND uid IS NOT NULL) AS uids
-FROM ranked
-GROUP BY orig_h, resp_h
+    u.orig_h, u.resp_h, u.least_port, u.most_port, u.least_proto, u.most_proto, u.connections, u.sent_bytes,
+    u.received_bytes, u.upload_sizes, v.clients AS server_clients,
+    (SELECT count(*) FROM clients) AS clients,
+    u.first_us, u.last_us, u.uids
+FROM uploads AS u
+INNER JOIN servers AS v ON u.resp_h = v.resp_h
+UNION ALL
+SELECT
+    orig_h, NULL AS resp_h, NULL AS least_port, NULL AS most_port, NULL AS least_proto, NULL AS most_proto, connections,
+    sent_bytes, received_bytes, CAST(NULL AS BIGINT[]) AS upload_sizes, NULL AS server_clients,
+    (SELECT count(*) FROM clients) AS clients,
+    first_us, last_us, CAST(NULL AS VARCHAR[]) AS uids
+FROM clients

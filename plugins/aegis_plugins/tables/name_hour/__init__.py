@@ -22,6 +22,8 @@ class NameHour(DerivedTable):
         Column("millibits", "count", "information in the names' characters, each name once", "bits/1000"),
         Column("typed", "count", "names asked for as another type than A, AAAA, HTTPS, SVCB"),
         Column("typed_millibits", "count", "information in these", "bits/1000"),
+        Column("tcp", "count", "queries over TCP"),
+        Column("resolver", "addr", "a server asked: the least by text"),
         Column("nxdomain", "count", "queries answered NXDOMAIN"),
         Column("answered", "count", "queries with an answer record"),
         Column("loopback", "count", "queries whose first answer is in 127.0.0.0/8"),

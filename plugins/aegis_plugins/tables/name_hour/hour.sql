@@ -7,6 +7,8 @@ asked AS (
         query_domain,
         uid,
         ts_us,
+        proto,
+        resp_h,
         -- what stands before the registered domain; lower case, since resolvers mix it at random (draft-vixie-dns-0x20)
         left(lower(rtrim(query, '.')), length(rtrim(query, '.')) - length(query_domain) - 1) AS sub,
         qtype_name,
@@ -40,6 +42,8 @@ names AS (
         -- record types that carry more than an address, under names that are no service's (`_ldap._tcp`, `_dmarc`)
         max(CASE WHEN qtype_name IN ('A', 'AAAA', 'HTTPS', 'SVCB') OR qtype_name IS NULL
             OR regexp_matches(sub, '(^|\.)_') THEN 0 ELSE 1 END) AS typed,
+        count(*) FILTER (WHERE proto = 'tcp') AS tcp,
+        min(resp_h) AS resolver,
         count(*) FILTER (WHERE rcode_name = 'NXDOMAIN') AS nxdomain,
         count(*) FILTER (WHERE len(answers) > 0) AS answered,
         count(*) FILTER (WHERE array_to_string(answers, ' ') LIKE '127.%') AS loopback,
@@ -95,6 +99,8 @@ SELECT
     CAST(sum(i.millibits) AS BIGINT) AS millibits,
     CAST(sum(k.typed) AS BIGINT) AS typed,
     CAST(sum(k.typed * i.millibits) AS BIGINT) AS typed_millibits,
+    CAST(sum(k.tcp) AS BIGINT) AS tcp,
+    min(k.resolver) AS resolver,
     CAST(sum(k.nxdomain) AS BIGINT) AS nxdomain,
     CAST(sum(k.answered) AS BIGINT) AS answered,
     CAST(sum(k.loopback) AS BIGINT) AS loopback,

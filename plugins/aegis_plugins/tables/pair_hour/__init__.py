@@ -9,7 +9,7 @@ class PairHour(DerivedTable):
     """What a pair of hosts did in an hour; see README.md."""
 
     name = "pair_hour"
-    reads = ("conn",)
+    reads = ("conn", "dns")
     shard_key = "orig_h"
     columns = (
         Column("orig_h", "addr", "client"),
@@ -30,4 +30,6 @@ class PairHour(DerivedTable):
         ),
         Column("sizes", "counts", "what the client sent in each dial, ascending; null as `starts_ms`", "bytes"),
         Column("uid", "string", "an example: the least uid of the hour"),
+        Column("lookups", "count", "the client's DNS queries of the hour that were answered with the server's address"),
+        Column("lookup_name", "string", "the least name that they asked for"),
     )

@@ -25,28 +25,49 @@ attempts AS (
         coalesce(proto <> 'tcp' OR history LIKE '%S%' OR history LIKE '%h%', true) AS dialled
     FROM conn
     WHERE NOT (proto = 'tcp' AND coalesce(conn_state, '') IN ('S0', 'REJ'))
+),
+
+-- What a client was told to be at an address, by DNS in the same hour.
+told AS (
+    SELECT orig_h, unnest(answers) AS resp_h, lower(rtrim(query, '.')) AS name
+    FROM dns
+    WHERE len(answers) > 0 AND coalesce(qtype_name, 'A') IN ('A', 'AAAA') AND query <> ''
+),
+lookups AS (
+    SELECT orig_h, resp_h, count(*) AS lookups, min(name) AS lookup_name
+    FROM told
+    GROUP BY orig_h, resp_h
+),
+
+pairs AS (
+    SELECT
+        orig_h,
+        resp_h,
+        resp_p,
+        proto,
+        bool_or(coalesce(resp_internal, false)) AS resp_internal,
+        max(direction) AS direction,
+        count(*) AS connections,
+        count(*) FILTER (WHERE dialled) AS dials,
+        count(*) FILTER (WHERE resp_pkts > 0) AS answered,
+        CAST(coalesce(sum(orig_ip_bytes), 0) AS BIGINT) AS orig_ip_bytes,
+        CAST(coalesce(sum(resp_ip_bytes), 0) AS BIGINT) AS resp_ip_bytes,
+        min(ts_us) AS first_us,
+        max(end_us) AS last_us,
+        -- ms since the epoch, ascending; null above 3,600 dials an hour and for DNS, which nothing asks for
+        CASE WHEN resp_p <> 53 AND count(*) FILTER (WHERE dialled) <= 3600
+            THEN list_sort(list(ts_us // 1000) FILTER (WHERE dialled)) END AS starts_ms,
+        -- bytes that each dial's client sent, ascending, headers included; null where `starts_ms` is
+        CASE WHEN resp_p <> 53 AND count(*) FILTER (WHERE dialled) <= 3600
+            THEN list_sort(list(orig_ip_bytes) FILTER (WHERE dialled AND orig_ip_bytes IS NOT NULL)) END AS sizes,
+        min(uid) AS uid
+    FROM attempts
+    GROUP BY orig_h, resp_h, resp_p, proto
 )
 
 SELECT
-    orig_h,
-    resp_h,
-    resp_p,
-    proto,
-    bool_or(coalesce(resp_internal, false)) AS resp_internal,
-    max(direction) AS direction,
-    count(*) AS connections,
-    count(*) FILTER (WHERE dialled) AS dials,
-    count(*) FILTER (WHERE resp_pkts > 0) AS answered,
-    CAST(coalesce(sum(orig_ip_bytes), 0) AS BIGINT) AS orig_ip_bytes,
-    CAST(coalesce(sum(resp_ip_bytes), 0) AS BIGINT) AS resp_ip_bytes,
-    min(ts_us) AS first_us,
-    max(end_us) AS last_us,
-    -- ms since the epoch, ascending; null above 3,600 dials an hour and for DNS, which nothing asks for
-    CASE WHEN resp_p <> 53 AND count(*) FILTER (WHERE dialled) <= 3600
-        THEN list_sort(list(ts_us // 1000) FILTER (WHERE dialled)) END AS starts_ms,
-    -- bytes that each dial's client sent, ascending, headers included; null where `starts_ms` is
-    CASE WHEN resp_p <> 53 AND count(*) FILTER (WHERE dialled) <= 3600
-        THEN list_sort(list(orig_ip_bytes) FILTER (WHERE dialled AND orig_ip_bytes IS NOT NULL)) END AS sizes,
-    min(uid) AS uid
-FROM attempts
-GROUP BY orig_h, resp_h, resp_p, proto
+    p.orig_h, p.resp_h, p.resp_p, p.proto, p.resp_internal, p.direction, p.connections, p.dials, p.answered,
+    p.orig_ip_bytes, p.resp_ip_bytes, p.first_us, p.last_us, p.starts_ms, p.sizes, p.uid,
+    coalesce(l.lookups, 0) AS lookups, l.lookup_name
+FROM pairs AS p
+LEFT JOIN lookups AS l ON p.orig_h = l.orig_h AND p.resp_h = l.resp_h

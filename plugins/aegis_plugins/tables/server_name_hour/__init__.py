@@ -9,7 +9,7 @@ class ServerNameHour(DerivedTable):
     """What a client asked of a name (HTTP Host, TLS and QUIC SNI) in an hour; see README.md."""
 
     name = "server_name_hour"
-    reads = ("conn", "http", "ssl", "quic")
+    reads = ("conn", "http", "ssl", "quic", "dns")
     shard_key = "orig_h"
     columns = (
         Column("orig_h", "addr", "client"),
@@ -30,5 +30,12 @@ class ServerNameHour(DerivedTable):
         Column(
             "sizes", "counts", "HTTP: URI and body; TLS, QUIC: all that the client sent; null as `starts_ms`", "bytes"
         ),
+        Column(
+            "ip_sizes",
+            "counts",
+            "all that the client sent in each of `connections`, ascending; null as `starts_ms`",
+            "bytes",
+        ),
         Column("uid", "string", "an example: the least uid of the hour"),
+        Column("lookups", "count", "the client's DNS queries for the name in the hour, of the most frequent type"),
     )

@@ -1,0 +1,34 @@
+"""A folder of logs through the whole pipeline, with the rules as they are shipped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aegis_enrich.cli.run import stored_alerts
+from aegis_enrich.config import Config
+from aegis_enrich.follow import Follower
+from aegis_enrich.pipeline.engine import Engine, assemble
+from aegis_enrich.registry import load
+from aegis_enrich.store import Store
+
+Alerts = list[dict[str, Any]]
+
+
+@pytest.fixture
+def analyze(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Alerts]:
+    def run(*logs: Path, rules: Path | None = None) -> Alerts:
+        config = Config(rules=str(rules)) if rules else Config()
+        parts = assemble(config, load())
+        folder = tmp_path_factory.mktemp("state")
+        with Store(folder) as store, Follower({"sensor": list(logs)}, poll=True) as follower:
+            engine = Engine(parts, store, follower, {}, live=False)
+            engine.run_to_end()
+            assert store.query("SELECT * FROM windows_failed") == []
+            assert sum(engine.intake.counts.bad.values()) == 0
+            return stored_alerts(store)
+
+    return run
