@@ -10,16 +10,15 @@ from typing import Any
 import click
 
 from ..errors import ConfigError
-from ..evaluate import Result, Truth, labelled_acts, load_truth, measure, totals
+from ..evaluate import PLACE, Result, Truth, labelled_acts, load_truth, measure, places, totals
 from ..follow import Follower
 from ..pipeline.engine import Engine, assemble
+from ..plugin import DAY_US
 from ..registry import load as plugins
 from ..store import Store
 from .options import SEVERITIES, config_option, configuration, json_option, print_json
 from .run import progress_bar, stored_alerts
 
-DAY_US = 86_400_000_000
-PLACE = "{}"
 SHOWN = 10
 
 
@@ -67,18 +66,17 @@ def _cases(path: Path, labels: Path | None, only: Sequence[str]) -> Iterator[tup
         yield _there(path), None
         return
     truths = load_truth(labels)
-    for name in [*(n for n in only if n not in truths)]:
-        raise ConfigError(f"no scenario {name!r}; there are {', '.join(sorted(truths))}", where=str(labels))
+    if unknown := [name for name in only if name not in truths]:
+        raise ConfigError(f"no scenario {unknown[0]!r}; there are {', '.join(sorted(truths))}", where=str(labels))
     chosen = {name: truth for name, truth in truths.items() if not only or name in only}
     if PLACE not in str(path):
         if len(chosen) != 1:
             raise click.UsageError(f"{labels} tells of {len(chosen)}: write {PLACE} in PATH, or name one by --only")
         yield _there(path), next(iter(chosen.values()))
         return
-    places = [(Path(str(path).replace(PLACE, name)), truth) for name, truth in chosen.items()]
-    there = [(where, truth) for where, truth in places if where.exists()]
+    there = places(path, chosen.values())
     if not there:
-        raise ConfigError("no such file or folder, nor one of any other scenario", where=str(places[0][0]))
+        raise ConfigError("no such file or folder for any scenario", where=str(path))
     yield from there
 
 

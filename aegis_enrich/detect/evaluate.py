@@ -173,7 +173,6 @@ def _engine(limits: Limits) -> duckdb.DuckDBPyConnection:
     connection.execute(f"SET threads = {int(limits.threads)}")
     connection.execute("SET preserve_insertion_order = false")
     connection.execute("SET enable_external_file_cache = false")  # the system caches files
-    connection.execute("SET parquet_metadata_cache = true")  # segments never change
     if limits.spill is not None:
         connection.execute(f"SET temp_directory = {_literal(str(limits.spill))}")
     return connection

@@ -126,33 +126,58 @@ class Scheduler:
         return min(jobs, key=lambda j: j.end_us, default=None)
 
     def _due_hour(self, table: type[DerivedTable], sensor: str, marks: Watermarks, now_s: float) -> Job | None:
-        watermark = marks.of(sensor, table.reads, now_s=now_s)
-        if watermark is None:
+        span = self._hours_span(table, sensor, marks, now_s)
+        if span is None:
             return None
         unit = f"hour:{table.name}"
-        mark = self.store.sealed(sensor, unit)
-        until = sealed_end(watermark, 3600, self._hour_lateness(table, sensor, mark))
-        if mark is not None and until <= mark:
-            return None
-        for hour in self.store.hours(table.reads, sensor, after_us=mark):
-            if hour + HOUR_US <= until:
-                return self._hour_job(table, sensor, hour, unit)
-        self._seal(sensor, unit, until)
+        for job in self._hour_jobs(table, sensor, *span, unit):
+            return job
+        self._seal(sensor, unit, span[1])
         return None
 
     def _due_window(self, watch: Watch, sensor: str, marks: Watermarks, now_s: float) -> Job | None:
-        detector = watch.detector
-        unit = f"detector:{detector.name}"
+        span = self._windows_span(watch, sensor, marks, now_s)
+        if span is None:
+            return None
+        unit = f"detector:{watch.detector.name}"
+        for job in self._window_jobs(watch, sensor, *span, unit):
+            return job
+        self._seal(sensor, unit, span[1])
+        return None
+
+    def _hours_span(
+        self, table: type[DerivedTable], sensor: str, marks: Watermarks, now_s: float
+    ) -> tuple[int | None, int] | None:
+        """The mark, and up to where hours are due; None where none can be."""
+        watermark = marks.of(sensor, table.reads, now_s=now_s)
+        if watermark is None:
+            return None
+        mark = self.store.sealed(sensor, f"hour:{table.name}")
+        until = sealed_end(watermark, 3600, self._hour_lateness(table, sensor, mark))
+        return None if mark is not None and until <= mark else (mark, until)
+
+    def _windows_span(
+        self, watch: Watch, sensor: str, marks: Watermarks, now_s: float
+    ) -> tuple[int | None, int] | None:
+        """The mark, and up to where windows are due; None where none can be."""
         until = self._sealed_until(watch, sensor, marks, now_s)
         if until is None:
             return None
-        mark = self.store.sealed(sensor, unit)
-        if mark is not None and until <= mark:
-            return None
-        for window in self._windows(detector, sensor, mark, until):
-            return self._window_job(watch, sensor, window, unit)
-        self._seal(sensor, unit, until)
-        return None
+        mark = self.store.sealed(sensor, f"detector:{watch.detector.name}")
+        return None if mark is not None and until <= mark else (mark, until)
+
+    def _hour_jobs(
+        self, table: type[DerivedTable], sensor: str, mark: int | None, until: int | None, unit: str | None
+    ) -> Iterator[Job]:
+        for hour in self.store.hours(table.reads, sensor, after_us=mark):
+            if until is None or hour + HOUR_US <= until:
+                yield self._hour_job(table, sensor, hour, unit)
+
+    def _window_jobs(
+        self, watch: Watch, sensor: str, mark: int | None, until: int | None, unit: str | None
+    ) -> Iterator[Job]:
+        for window in self._windows(watch.detector, sensor, mark, until):
+            yield self._window_job(watch, sensor, window, unit)
 
     def _sealed_until(self, watch: Watch, sensor: str, marks: Watermarks, now_s: float) -> int | None:
         detector = watch.detector
@@ -199,20 +224,15 @@ class Scheduler:
 
     def _hours_due(self, sensor: str, marks: Watermarks, now_s: float) -> Iterator[Job]:
         for table in self.tables.values():
-            unit = f"hour:{table.name}"
-            mark, watermark = self.store.sealed(sensor, unit), marks.of(sensor, table.reads, now_s=now_s)
-            if watermark is not None:
-                until = sealed_end(watermark, 3600, self._hour_lateness(table, sensor, mark))
-                hours = [h for h in self.store.hours(table.reads, sensor, after_us=mark) if h + HOUR_US <= until]
-                yield from (self._hour_job(table, sensor, hour, unit) for hour in hours)
+            span = self._hours_span(table, sensor, marks, now_s)
+            if span is not None:
+                yield from self._hour_jobs(table, sensor, *span, f"hour:{table.name}")
 
     def _windows_due(self, sensor: str, marks: Watermarks, now_s: float) -> Iterator[Job]:
         for watch in self.watches.values():
-            unit = f"detector:{watch.detector.name}"
-            mark, until = self.store.sealed(sensor, unit), self._sealed_until(watch, sensor, marks, now_s)
-            if until is not None:
-                windows = list(self._windows(watch.detector, sensor, mark, until))
-                yield from (self._window_job(watch, sensor, window, unit) for window in windows)
+            span = self._windows_span(watch, sensor, marks, now_s)
+            if span is not None:
+                yield from self._window_jobs(watch, sensor, *span, f"detector:{watch.detector.name}")
 
     def finish(self, sensors: Sequence[str]) -> Iterator[Iterator[Job]]:
         """The jobs of what is not sealed when the input has ended, in groups as `backlog`'s. Seals nothing."""
@@ -223,15 +243,11 @@ class Scheduler:
 
     def _hours_left(self, sensor: str) -> Iterator[Job]:
         for table in self.tables.values():
-            mark = self.store.sealed(sensor, f"hour:{table.name}")
-            for hour in self.store.hours(table.reads, sensor, after_us=mark):
-                yield self._hour_job(table, sensor, hour, None)
+            yield from self._hour_jobs(table, sensor, self.store.sealed(sensor, f"hour:{table.name}"), None, None)
 
     def _windows_left(self, sensor: str) -> Iterator[Job]:
-        for watch in self.watches.values():
-            mark = self.store.sealed(sensor, f"detector:{watch.detector.name}")
-            for window in list(self._windows(watch.detector, sensor, mark, None)):
-                yield self._window_job(watch, sensor, window, None)
+        for name, watch in self.watches.items():
+            yield from self._window_jobs(watch, sensor, self.store.sealed(sensor, f"detector:{name}"), None, None)
 
     def early(self, name: str, sensor: str, end_us: int) -> Job | None:
         """The job that tells of a window before it is sealed, by its early tables alone; None once it is sealed."""

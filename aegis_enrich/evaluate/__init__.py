@@ -3,6 +3,17 @@
 from .hosts import Hosts
 from .labels import labelled_acts
 from .measure import Result, measure, totals
-from .truth import Act, Truth, load_truth
+from .truth import PLACE, Act, Truth, load_truth, places
 
-__all__ = ["Act", "Hosts", "Result", "Truth", "labelled_acts", "load_truth", "measure", "totals"]
+__all__ = [
+    "PLACE",
+    "Act",
+    "Hosts",
+    "Result",
+    "Truth",
+    "labelled_acts",
+    "load_truth",
+    "measure",
+    "places",
+    "totals",
+]

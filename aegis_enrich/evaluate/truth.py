@@ -14,7 +14,7 @@ the network that a detector finds stand in `faults`, of the same form. Other key
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from ..errors import ConfigError
 from .hosts import Hosts
 
 FOREVER = (-(2**62), 2**62)
+PLACE = "{}"  # in a path: where the name of a scenario belongs
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,12 @@ def load_truth(path: Path) -> dict[str, Truth]:
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"{name}: {_problem(error)}", where=str(path)) from error
     return truths
+
+
+def places(path: Path, truths: Iterable[Truth]) -> list[tuple[Path, Truth]]:
+    """The scenarios whose logs are there, and where: their names stand in the path for `PLACE`."""
+    named = ((Path(str(path).replace(PLACE, truth.name)), truth) for truth in truths)
+    return [(place, truth) for place, truth in named if place.exists()]
 
 
 def _problem(error: Exception) -> str:

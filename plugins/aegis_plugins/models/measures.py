@@ -82,6 +82,15 @@ def raw(frame: pd.DataFrame, measures: Sequence[Measure]) -> Numbers:
     return np.column_stack(columns) if columns else np.empty((len(frame), 0))
 
 
+def drawn(measure: Measure, least: float, most: float, rows: int, chance: np.random.RandomState) -> Numbers:
+    """So many values between these, for made examples: drawn evenly on the measure's scale."""
+    evenly = chance.uniform(size=rows)
+    if measure.scale == "linear":
+        return np.asarray(least + evenly * (most - least))
+    low, high = np.log2(1 + least / measure.unit), np.log2(1 + most / measure.unit)
+    return np.asarray(measure.unit * (np.exp2(low + evenly * (high - low)) - 1))
+
+
 @dataclass(frozen=True)
 class Usual:
     """What is usual in the training rows: centre and spread of each measure, on its scale."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -83,6 +83,18 @@ def write(path: Path, about: About, rows: pd.DataFrame) -> str:
     return _hash(path)
 
 
+def idle(kind: str) -> str:
+    """What a detector says that has no model of this kind."""
+    return f"has no model, so it is not run; make one: aegis-enrich train {kind}, and name it as `model` in its rule"
+
+
+def named(path: str, kind: str, schema: str) -> Stored:
+    """The file that a rule names; raises ModelError as `read` does, and where the rule does not say its whole path."""
+    if not Path(path).is_absolute():
+        raise ModelError("write the whole path of the model, from / on, in the rule", where=path)
+    return read(Path(path), kind, schema)
+
+
 def read(path: Path, kind: str, schema: str) -> Stored:
     """The file; raises ModelError where it is none, of another kind, of other features or of another library."""
     again = f"train it again: aegis-enrich train {kind}"
@@ -118,6 +130,14 @@ def fresh(about: About, path: str, time_us: int, most_days: float) -> None:
     if (about.from_us - time_us) / DAY_US > most_days:
         what = f"begins {(about.from_us - time_us) / DAY_US:.0f} days after the window; max_age_days is {most_days:g}"
         raise ModelError(f"{what}; train one on rows of that time", where=path)
+
+
+def fresh_at(about: About | None, path: str, times_us: Iterable[int], most_days: float) -> None:
+    """`fresh` at each of these times; an example, which has no `about`, always is."""
+    if about is None:
+        return
+    for time_us in sorted({int(t) for t in times_us}):
+        fresh(about, path, time_us, most_days)
 
 
 def cached(make: Callable[[str], T]) -> Callable[[str], T]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -241,7 +242,7 @@ def test_a_stale_model_is_refused(path) -> None:
 
 @pytest.mark.parametrize("change", [{"schema": "other"}, {"library": "0.1"}, {"kind": "anomaly"}])
 def test_a_model_of_another_kind_is_refused(path, tmp_path, change) -> None:
-    kept = stored.read(model.Path(path), model.KIND, model.schema())
+    kept = stored.read(Path(path), model.KIND, model.schema())
     stored.write(tmp_path / "m", dataclasses.replace(kept.about, **change), kept.rows)
     with pytest.raises(ModelError, match="aegis-enrich train classifier"):
         ThreatClassifier.idle(Tuning(model=str(tmp_path / "m")))
@@ -267,6 +268,6 @@ def test_the_features_are_those_of_the_tables() -> None:
 
 
 def test_what_is_said_of_a_model(path) -> None:
-    about = stored.read(model.Path(path), model.KIND, model.schema()).about
-    text = said(model.Path(path), about, "abc")
+    about = stored.read(Path(path), model.KIND, model.schema()).about
+    text = said(Path(path), about, "abc")
     assert "900 rows of 3 classes" in text and "Measured on each capture" in text and f"model: {path}" in text

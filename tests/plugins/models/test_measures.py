@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from aegis_enrich.plugin import DerivedTable, Feature
-from aegis_plugins.models.measures import Usual, count, plain, raw, schema_of, share, size
+from aegis_plugins.models.measures import Usual, count, drawn, plain, raw, schema_of, share, size
 
 MEASURES = (count("peers"), size("bytes", 10.0), share("failed"), plain("level", 2.0))
 
@@ -64,3 +64,12 @@ def test_the_schema_changes_with_what_features_mean() -> None:
     schemas = {schema_of(m, [t]) for t in (Hour, Otherwise) for m in ((share("failed"),), (share("failed", 0.1),))}
     assert len(schemas) == 4
     assert schema_of((share("failed"),), [Hour]) == schema_of((share("failed"),), [Hour])
+
+
+def test_values_are_drawn_evenly_on_their_scale() -> None:
+    chance = np.random.RandomState(1)
+    linear = drawn(share("s"), 0.2, 0.6, 2000, chance)
+    doublings = drawn(count("n"), 1, 2**20, 2000, chance)
+    assert (linear.min() >= 0.2, linear.max() <= 0.6, abs(np.median(linear) - 0.4) < 0.02) == (True, True, True)
+    assert (doublings.min() >= 1, doublings.max() <= 2**20) == (True, True)
+    assert 2**9 < np.median(doublings) < 2**12

@@ -69,6 +69,13 @@ def test_a_stale_one_is_refused(day, said) -> None:
         stored.fresh(ABOUT, "m", int(day * DAY_US), 30)
 
 
+def test_each_time_counts_and_an_example_is_always_fresh() -> None:
+    with pytest.raises(ModelError, match="30 days before the window"):
+        stored.fresh_at(ABOUT, "m", [int(d * DAY_US) for d in (137.5, 103)], 30)
+    stored.fresh_at(ABOUT, "m", [103 * DAY_US, 107 * DAY_US], 30)
+    stored.fresh_at(None, "example", [0], 30)
+
+
 @pytest.mark.parametrize("day", [71, 103, 107, 137])
 def test_a_fresh_one_is_not(day) -> None:
     stored.fresh(ABOUT, "m", day * DAY_US, 30)

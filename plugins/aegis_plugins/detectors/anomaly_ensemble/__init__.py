@@ -57,8 +57,7 @@ class AnomalyEnsemble(Detector):
     def idle(cls, tuning: Tuning) -> str:
         """Without a model there is nothing to find, so nothing is computed; raises ModelError for one of no use."""
         if not tuning.model:
-            what = "has no model, so it is not run; make one: aegis-enrich train anomaly, and name it as `model`"
-            return f"{what} in its rule"
+            return stored.idle("anomaly")
         from .model import check
 
         check(tuning.model)
@@ -74,9 +73,7 @@ class AnomalyEnsemble(Detector):
         from .model import load
 
         model = load(tuning.model)
-        if model.about is not None:
-            for end_us in sorted({int(t) for t in features["window_end_us"]}):
-                stored.fresh(model.about, tuning.model, end_us, tuning.max_age_days)
+        stored.fresh_at(model.about, tuning.model, features["window_end_us"], tuning.max_age_days)
         judged = model.ensemble.judge(features)
         rows = features.to_dict("records")
         found = (_finding(row, n, judged, model, tuning) for n, row in enumerate(rows) if _odd(judged, n, tuning))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from aegis_plugins.models.measures import drawn
+
 from .measures import MEASURES
 
 NAME = "example"
@@ -56,13 +58,4 @@ _RANGES: dict[str, tuple[float, float]] = {
 def rows() -> pd.DataFrame:
     """The same on every machine: NumPy promises so of RandomState."""
     chance = np.random.RandomState(1)
-    columns = {}
-    for measure in MEASURES:
-        least, most = _RANGES[measure.name]
-        drawn = chance.uniform(size=ROWS)
-        if measure.scale == "log":
-            low, high = np.log2(1 + least / measure.unit), np.log2(1 + most / measure.unit)
-            columns[measure.name] = measure.unit * (np.exp2(low + drawn * (high - low)) - 1)
-        else:
-            columns[measure.name] = least + drawn * (most - least)
-    return pd.DataFrame(columns)
+    return pd.DataFrame({m.name: drawn(m, *_RANGES[m.name], ROWS, chance) for m in MEASURES})

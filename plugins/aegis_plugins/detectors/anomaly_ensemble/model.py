@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from aegis_enrich import registry
 from aegis_plugins.models import stored
@@ -36,20 +35,14 @@ def _load(path: str) -> Model:
     if path == example.NAME:
         rows = example.rows()
         return Model(Ensemble.of(rows), None, len(rows), example.NAME)
-    kept = _read(path)
+    kept = stored.named(path, KIND, schema())
     return Model(Ensemble.of(kept.rows), kept.about, len(kept.rows), kept.hash)
 
 
 def check(path: str) -> None:
     """Raises ModelError for a file that cannot be used."""
     if path != example.NAME:
-        _read(path)
-
-
-def _read(path: str) -> stored.Stored:
-    if not Path(path).is_absolute():
-        raise stored.ModelError("write the whole path of the model, from / on, in the rule", where=path)
-    return stored.read(Path(path), KIND, schema())
+        stored.named(path, KIND, schema())
 
 
 load = stored.cached(_load)

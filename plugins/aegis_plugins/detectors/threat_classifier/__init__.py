@@ -55,8 +55,7 @@ class ThreatClassifier(Detector):
     def idle(cls, tuning: Tuning) -> str:
         """Without a model there is nothing to find, so nothing is computed; raises ModelError for one of no use."""
         if not tuning.model:
-            what = "has no model, so it is not run; make one: aegis-enrich train classifier, and name it as `model`"
-            return f"{what} in its rule"
+            return stored.idle("classifier")
         from .model import check
 
         check(tuning.model)
@@ -72,9 +71,7 @@ class ThreatClassifier(Detector):
         from .model import load
 
         model = load(tuning.model)
-        if model.about is not None:
-            for end_us in sorted({int(t) for t in features["window_end_us"]}):
-                stored.fresh(model.about, tuning.model, end_us, tuning.max_age_days)
+        stored.fresh_at(model.about, tuning.model, features["window_end_us"], tuning.max_age_days)
         chances, outside = model.probabilities(features), model.outside(features)
         rows = zip(features.to_dict("records"), chances, outside, strict=True)
         found = (

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from aegis_plugins.models.measures import drawn
+
 from .measures import MEASURES
 
 NAME = "example"
@@ -77,15 +79,7 @@ def rows() -> pd.DataFrame:
     chance = np.random.RandomState(1)
     frames = []
     for name, ranges in _CLASSES.items():
-        columns = {}
-        for measure in MEASURES:
-            least, most = ranges.get(measure.name, _RANGES[measure.name])
-            drawn = chance.uniform(size=ROWS)
-            if measure.scale == "log":
-                low, high = np.log2(1 + least / measure.unit), np.log2(1 + most / measure.unit)
-                columns[measure.name] = measure.unit * (np.exp2(low + drawn * (high - low)) - 1)
-            else:
-                columns[measure.name] = least + drawn * (most - least)
+        columns = {m.name: drawn(m, *ranges.get(m.name, _RANGES[m.name]), ROWS, chance) for m in MEASURES}
         frame = pd.DataFrame(columns)
         frame.loc[frame.index % 3 == 0, [m for m in columns if m.startswith("pair_") or m == "over_tcp"]] = np.nan
         frames.append(frame.assign(what=name))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,7 +74,7 @@ def _load(path: str) -> Model:
     if path == example.NAME:
         rows = example.rows()
         return model_of(rows, Calibration.none(len(classes_of(rows["what"]))), None, example.NAME)
-    kept = _read(path)
+    kept = stored.named(path, KIND, schema())
     told = kept.about.more["calibration"]
     calibration = Calibration(tuple(map(tuple, told["weights"])), tuple(told["shifts"]), tuple(told["never"]))
     return model_of(kept.rows, calibration, kept.about, kept.hash)
@@ -84,13 +83,7 @@ def _load(path: str) -> Model:
 def check(path: str) -> None:
     """Raises ModelError for a file that cannot be used."""
     if path != example.NAME:
-        _read(path)
-
-
-def _read(path: str) -> stored.Stored:
-    if not Path(path).is_absolute():
-        raise stored.ModelError("write the whole path of the model, from / on, in the rule", where=path)
-    return stored.read(Path(path), KIND, schema())
+        stored.named(path, KIND, schema())
 
 
 load = stored.cached(_load)

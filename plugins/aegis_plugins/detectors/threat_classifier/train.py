@@ -13,7 +13,7 @@ import pandas as pd
 from aegis_enrich.cli.options import config_option, configuration
 from aegis_enrich.config import Config
 from aegis_enrich.errors import ConfigError
-from aegis_enrich.evaluate import load_truth
+from aegis_enrich.evaluate import PLACE, load_truth, places
 from aegis_enrich.plugin import HOUR_US
 from aegis_enrich.registry import Registry
 from aegis_enrich.registry import load as plugins
@@ -26,7 +26,6 @@ from .labelled import connections, label
 from .measures import MEASURES
 from .model import KIND, classes_of, schema
 
-PLACE = "{}"
 MOST_ROWS = 2_000  # of a class
 LEAST_ROWS = 10  # of a class, below which it is left out
 
@@ -85,8 +84,7 @@ def _cases(paths: Sequence[Path], labels: Path | None) -> Iterator[tuple[Path, A
     truths = load_truth(labels)
     for path in paths:
         if PLACE in str(path):
-            places = ((Path(str(path).replace(PLACE, name)), truth.acts) for name, truth in truths.items())
-            yield from ((place, acts) for place, acts in places if place.exists())
+            yield from ((place, truth.acts) for place, truth in places(path, truths.values()))
         else:
             yield path, tuple(act for truth in truths.values() for act in truth.acts)
 
