@@ -225,6 +225,7 @@ class Sink(Plugin, ABC):
     """Takes documents in order; the same document may come again after a crash."""
 
     target: str = ""  # where it delivers to (a file, a URL): a sink with another target begins anew
+    kinds: ClassVar[tuple[str, ...]] = ("alert",)  # of documents that it takes: alert, incident
     takes_rows: ClassVar[bool] = False  # whether log rows can be delivered too
 
     def __init__(self, settings: Any) -> None:
@@ -250,6 +251,16 @@ class Sink(Plugin, ABC):
     @classmethod
     def setup(cls, settings: Mapping[str, Any]) -> Sequence[str]:
         """Makes what it needs on the other side, as often as wanted; what was made, a line each."""
+        return ()
+
+    @classmethod
+    def boards(cls) -> str:
+        """Dashboards over what it delivers, as the file that their program imports; "" where it has none."""
+        return ""
+
+    @classmethod
+    def show(cls, settings: Mapping[str, Any], url: str) -> Sequence[str]:
+        """Puts its boards into the program at `url`, over those that are there; what was done, a line each."""
         return ()
 
     def mark(self) -> str:

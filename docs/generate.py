@@ -72,8 +72,8 @@ def page() -> str:
     """The whole page of detections."""
     found = registry.load()
     rules = load_rules(ROOT / "rules", found.detectors)
-    detectors = [r for r in rules if isinstance(r, DetectorRule)]
-    rows = [r for r in rules if isinstance(r, RowRule)]
+    detectors = [r for r in rules if isinstance(r, DetectorRule) and r.id in found.detectors]
+    rows = [r for r in rules if isinstance(r, RowRule) and r.sigma is None]  # those of Sigma: rules.md
     parts = [HEAD, _overview([*detectors, *rows]), "\n".join(_evaluation()), JUSTIFIED, "## Detectors\n"]
     parts += ["\n".join(_detector(rule)) for rule in detectors]
     parts += ["## Row rules\n", "A row rule makes an alert of a single row, as soon as it is read.\n"]

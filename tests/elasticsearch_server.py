@@ -113,8 +113,8 @@ class Server:
         return int(found["count"]) if found else 0
 
     def forget_alerts(self) -> None:
-        """Deletes the indices of alerts. (Data streams stay: this distribution cannot delete them.)"""
-        for index in self.call("GET", "/_cat/indices/aegis-alerts-*?format=json&h=index") or ():
+        """Deletes the indices of alerts and incidents. (Data streams stay: this distribution cannot delete them.)"""
+        for index in self.call("GET", "/_cat/indices/aegis-alerts-*,aegis-incidents-*?format=json&h=index") or ():
             self.call("DELETE", f"/{index['index']}")
 
 

@@ -19,12 +19,20 @@ PLUGINS = ROOT / "plugins" / "aegis_plugins"
 KINDS = ("detectors", "enrichers", "sinks", "tables")
 
 # Modules that are tested through another, since they mean nothing without it; with the file of tests that does so.
+KIBANA = "plugins/aegis_plugins/sinks/elasticsearch/kibana"
+BOARDS = ("alerts", "attack", "beacons", "common", "dns", "host", "incidents", "network", "overview", "sensors", "tls")
 OF_CLASSIFIER = "tests/plugins/detectors/test_threat_classifier.py"
+OF_ANSWERS = ("advice", "alerts", "health", "incidents", "lookups", "periods")
+OF_ANSWERS += ("techniques", "timeline", "traffic", "verdict")
 THROUGH = {
+    **{f"aegis_enrich/ask/answers/{part}.py": "tests/ask/test_questions.py" for part in OF_ANSWERS},
     "aegis_enrich/__main__.py": "tests/cli/test_main.py",
     "aegis_enrich/cli/__init__.py": "tests/cli/test_main.py",
+    "aegis_enrich/cli/rules/__init__.py": "tests/cli/rules/test_check.py",
+    "aegis_enrich/cli/rules/options.py": "tests/cli/rules/test_explain.py",
     "aegis_enrich/cli/run.py": "tests/cli/test_analyze.py",
     "aegis_enrich/decide/columns.py": "tests/decide/test_load.py",
+    "aegis_enrich/decide/rule_file.py": "tests/decide/test_load.py",
     "aegis_enrich/decide/severities.py": "tests/decide/test_rules.py",
     "aegis_enrich/decide/suppression.py": "tests/decide/test_load.py",
     "aegis_enrich/decide/tuning.py": "tests/decide/test_load.py",
@@ -34,6 +42,16 @@ THROUGH = {
     "aegis_enrich/doctor/logs.py": "tests/cli/test_doctor.py",
     "aegis_enrich/doctor/state.py": "tests/cli/test_doctor.py",
     "aegis_enrich/follow/finder.py": "tests/follow/test_follower.py",
+    "aegis_enrich/sigma/asked.py": "tests/sigma/test_matcher.py",
+    "aegis_enrich/sigma/compiled.py": "tests/sigma/test_backend.py",
+    "aegis_enrich/sigma/detector.py": "tests/sigma/test_correlation.py",
+    "aegis_enrich/sigma/fields.py": "tests/sigma/test_taxonomy.py",
+    "aegis_enrich/sigma/network.py": "tests/sigma/test_backend.py",
+    "aegis_enrich/sigma/read.py": "tests/decide/test_sigma.py",
+    "aegis_enrich/sigma/sequence.py": "tests/sigma/test_correlation.py",
+    "aegis_enrich/sigma/settings.py": "tests/decide/test_sigma.py",
+    "aegis_enrich/sigma/text.py": "tests/sigma/test_backend.py",
+    "aegis_enrich/sigma/values.py": "tests/sigma/test_matcher.py",
     "aegis_enrich/store/database.py": "tests/store/test_state.py",
     "plugins/aegis_plugins/detectors/anomaly_ensemble/ensemble.py": "tests/plugins/detectors/test_anomaly_ensemble.py",
     "plugins/aegis_plugins/detectors/anomaly_ensemble/example.py": "tests/plugins/detectors/test_anomaly_ensemble.py",
@@ -47,6 +65,12 @@ THROUGH = {
     "plugins/aegis_plugins/enrichers/intel/indicators.py": "tests/plugins/enrichers/test_intel.py",
     "plugins/aegis_plugins/enrichers/networks/site.py": "tests/plugins/enrichers/test_networks.py",
     "plugins/aegis_plugins/sinks/elasticsearch/ecs.py": "tests/plugins/sinks/test_elasticsearch_templates.py",
+    **{
+        f"{KIBANA}/{part}.py": "tests/plugins/sinks/test_elasticsearch_checks.py"
+        for part in ("dashboards", "lens_checks", "objects", "views")
+    },
+    **{f"{KIBANA}/{part}.py": "tests/plugins/sinks/test_elasticsearch_lens.py" for part in ("description", "filters")},
+    **{f"{KIBANA}/boards/{board}.py": "tests/plugins/sinks/test_elasticsearch_kibana.py" for board in BOARDS},
     "plugins/aegis_plugins/sinks/elasticsearch/setup.py": "tests/plugins/sinks/test_elasticsearch.py",
 }
 
@@ -92,13 +116,18 @@ USES = {
     "decode": set(),
     "store": {"follow"},
     "detect": {"store"},
-    "decide": {"detect", "store"},
+    "sigma": set(),
+    "decide": {"detect", "store", "sigma"},
+    "correlate": {"store", "decide"},
+    "ask": {"store", "detect", "decide", "correlate"},
+    "report": {"store", "detect", "decide", "correlate"},
     "deliver": {"store"},
-    "pipeline": {"follow", "decode", "store", "detect", "decide", "deliver"},
+    "pipeline": {"follow", "decode", "store", "detect", "decide", "correlate", "deliver"},
     "capture": set(),
-    "doctor": {"capture", "follow", "decode", "store", "decide", "pipeline", "deliver"},
+    "doctor": {"capture", "follow", "decode", "store", "correlate", "decide", "pipeline", "deliver"},
     "evaluate": set(),
-    "cli": {"capture", "follow", "decode", "store", "detect", "decide", "deliver", "pipeline", "doctor", "evaluate"},
+    "cli": {"capture", "follow", "decode", "store", "detect", "decide", "deliver", "pipeline", "doctor", "evaluate"}
+    | {"ask", "correlate", "report"},
     "": {"cli"},  # __main__
 }
 

@@ -12,20 +12,25 @@ import click
 from .. import __version__
 from ..errors import AegisError
 
-# Commands are imported when they are asked for, so that --help and alerts answer at once.
+# Each command is a module of its name, imported when it is asked for: --help says these lines and imports none.
 COMMANDS = {
-    "watch": "watch",
-    "analyze": "analyze",
-    "alerts": "alerts",
-    "rules": "rules",
-    "plugins": "plugins",
-    "features": "features",
-    "train": "train",
-    "evaluate": "evaluate",
-    "setup": "setup",
-    "config": "config",
-    "doctor": "doctor",
-    "demo": "demo",
+    "watch": "Follow the logs of sensors, for months.",
+    "analyze": "Analyze logs that are there, or captures.",
+    "alerts": "List and show alerts.",
+    "incidents": "List, explain, export and close incidents.",
+    "hosts": "Rank the hosts that act in alerts by risk.",
+    "ask": "Answer a question in plain words.",
+    "report": "Write one HTML page to send on.",
+    "rules": "Check, test, explain, try and begin rules.",
+    "attack": "Tell which techniques of ATT&CK the rules can see.",
+    "plugins": "List the plugins that are installed.",
+    "features": "List the features that are computed.",
+    "train": "Make a model for a detector that learns.",
+    "evaluate": "Hold the rules against logs of which the truth is known.",
+    "setup": "Make in Elasticsearch or Kibana what is needed there.",
+    "config": "Show or check the configuration.",
+    "doctor": "Tell what is wrong here and what to do.",
+    "demo": "Analyze recorded logs of a small network.",
 }
 INTERRUPTED = 130
 
@@ -39,10 +44,13 @@ class Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f".{COMMANDS[cmd_name]}", __name__)
-        command = module.command
+        command = importlib.import_module(f".{cmd_name}", __name__).command
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -56,6 +64,8 @@ def group(verbose: bool) -> None:
     aegis-enrich analyze FILE.pcap         a capture, through an installed Zeek or Suricata
     aegis-enrich watch /var/log/zeek       logs that are being written, for months
     aegis-enrich alerts list               what was found
+    aegis-enrich incidents list            what it amounts to, the worst first
+    aegis-enrich ask "who beacons?"        a question in plain words
     aegis-enrich doctor                    what is wrong with this installation
     """
     logging.basicConfig(

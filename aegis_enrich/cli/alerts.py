@@ -8,9 +8,15 @@ from typing import Any
 
 import click
 
-from ..decide import alert_documents
-from ..errors import StateError
+from ..config import Config
+from ..decide import in_force, load_rules
+from ..decide.decider import STORED, alert_documents
+from ..decide.standing import suppressed_document, with_reason
+from ..decide.suppression import Suppression
+from ..errors import AegisError, StateError
+from ..registry import load as plugins
 from ..store import Store
+from ..visible import CHARACTERS, visible
 from .options import SEVERITIES, alert_table, config_option, configuration, field, json_option, print_json
 
 LEAST_ID = 4  # characters of an id that are taken as its beginning
@@ -26,6 +32,7 @@ def command() -> None:
 @click.option("--rule", "rules", multiple=True, help="Alerts of this rule; may be repeated.")
 @click.option("--host", help="Alerts about this address or name.")
 @click.option("--status", type=click.Choice(["open", "closed"]), help="Open or closed ones only.")
+@click.option("--suppressed", is_flag=True, help="Those that a suppression in force covers, with its reason, instead.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Rows of the table, worst first.")
 @config_option
 @json_option
@@ -34,14 +41,18 @@ def list_(
     rules: tuple[str, ...],
     host: str | None,
     status: str | None,
+    suppressed: bool,
     limit: int,
     config_file: Path | None,
     state: Path | None,
     as_json: bool,
 ) -> None:
-    """List the alerts of a state, the worst first (--json: all, in the order of their first row)."""
+    """List the alerts of a state, the worst first (--json: all, in the order of their first row).
+
+    Those that a suppression in force covers are left out, however old they are.
+    """
     least = next((n for n, word in SEVERITIES.items() if word == severity), 0)
-    conditions = ["status != 'withdrawn'", "severity >= ?"]
+    conditions = ["severity >= ?"] if suppressed else ["status != 'withdrawn'", "severity >= ?"]
     values: list[Any] = [least]
     if status:
         conditions.append("status = ?")
@@ -52,10 +63,12 @@ def list_(
     documents = _documents(config_file, state, " AND ".join(conditions), values)
     if host:
         documents = [d for d in documents if host in _hosts(d)]
+    found = _covered(configuration(config_file, state), documents) if documents else []
+    documents = [with_reason(doc, by) if by else doc for doc, by in found if (by is not None) is suppressed]
     if as_json:
         print_json(documents)
     elif documents:
-        alert_table(documents, limit=limit, ids=True)
+        alert_table([_told(d) for d in documents], limit=limit, ids=True)
         click.echo("aegis-enrich alerts show ID tells all about one")
     else:
         click.echo("no alerts")
@@ -73,20 +86,38 @@ def show(alert: str, config_file: Path | None, state: Path | None, as_json: bool
     if len(found) != 1:
         many = f"{len(found)} alerts begin so; write more of it" if found else "no such alert; see alerts list"
         raise StateError(many, where=alert)
+    ((document, by),) = _covered(configuration(config_file, state), found)
+    document = with_reason(document, by) if by else document
     if as_json:
-        print_json(found[0])
+        print_json(document)
     else:
-        _explain(found[0])
+        _explain(document, str(by or ""))
 
 
 def _documents(config_file: Path | None, state: Path | None, where: str, values: list[Any]) -> list[dict[str, Any]]:
     config = configuration(config_file, state)
     with Store(config.state_dir, read_only=True) as store:
         return alert_documents(
-            store.query(
-                f"SELECT document, status, revision FROM alerts WHERE {where} ORDER BY first_us, alert_id", values
-            )
+            store.query(f"SELECT {STORED} FROM alerts WHERE {where} ORDER BY first_us, alert_id", values)
         )
+
+
+def _covered(config: Config, documents: list[dict[str, Any]]) -> list[tuple[dict[str, Any], Suppression | None]]:
+    """Each with the suppression in force that covers it; none where the rules do not check, which is said."""
+    with Store(config.state_dir, read_only=True) as store:
+        folder = in_force.folder(config, store)
+    try:
+        rules = load_rules(folder, plugins().detectors)
+    except AegisError as error:
+        click.echo(f"aegis-enrich: suppressions are not looked at: {in_force.in_a_line(error, folder)}", err=True)
+        return [(doc, None) for doc in documents]
+    return [(doc, suppressed_document(rules, doc)) for doc in documents]
+
+
+def _told(document: dict[str, Any]) -> dict[str, Any]:
+    """As the table shows it: with the reason of what suppresses it, where something does."""
+    by, reason = field(document, "aegis.suppressed.reason"), field(document, "event.reason")
+    return {**document, "event": {**document["event"], "reason": f"suppressed ({by}): {reason}"}} if by else document
 
 
 def _hosts(document: dict[str, Any]) -> set[str]:
@@ -94,12 +125,12 @@ def _hosts(document: dict[str, Any]) -> set[str]:
     return {str(v) for v in (*found, *field(document, "aegis.entity", {}).values())}
 
 
-def _explain(document: dict[str, Any]) -> None:
+def _explain(document: dict[str, Any], suppressed: str) -> None:
     """All that an analyst asks of an alert, from the top."""
     word = SEVERITIES.get(field(document, "event.severity"), "")
-    click.secho(f"{document['message']}", bold=True)
+    click.secho(visible(document["message"], CHARACTERS), bold=True)
     click.echo(f"{word}, risk {field(document, 'event.risk_score'):.0f} of 100, {field(document, 'aegis.status')}")
-    click.echo(f"\n{field(document, 'event.reason')}\n")
+    click.echo(f"\n{visible(field(document, 'event.reason'))}\n")
     for title, path in (
         ("rule", "rule.name"),
         ("what it is", "rule.description"),
@@ -109,6 +140,7 @@ def _explain(document: dict[str, Any]) -> None:
         ("sensors", "aegis.sensors"),
     ):
         _line(title, field(document, path))
+    _line("suppressed", suppressed or None)
     for side in ("source", "destination"):
         _line(side, _flat(field(document, side, {})))
     for pair in field(document, "aegis.attack", []):
@@ -131,7 +163,7 @@ def _line(title: str, value: Any) -> None:
     shown = ", ".join(map(str, value)) if isinstance(value, list) else value
     if isinstance(shown, dict):
         shown = json.dumps(shown, ensure_ascii=False, sort_keys=True)
-    click.echo(f"{title:<24} {shown}".rstrip())
+    click.echo(visible(f"{title:<24} {shown}".rstrip(), CHARACTERS))
 
 
 def _flat(data: Any, prefix: str = "") -> str | None:

@@ -11,12 +11,13 @@ from pathlib import Path
 import click
 
 from .. import capture
+from ..decide.standing import unsuppressed
 from ..errors import ConfigError
 from ..follow import Follower
 from ..pipeline.engine import Engine, assemble
 from ..registry import load as plugins
 from ..store import Store
-from . import captures
+from . import captures, report
 from .options import config_option, configuration, json_option, print_json
 from .run import (
     progress_bar,
@@ -39,6 +40,12 @@ DELIVER_S = 120.0
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the alerts to this NDJSON file."
 )
+@click.option(
+    "--report",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write what was found to this file as one HTML page.",
+)
 @click.option("--es", "url", help="Index alerts in this Elasticsearch.")
 @click.option("--index-logs", help="Tables whose rows are indexed too, with commas.")
 @click.option("--sensor", "sensors", multiple=True, metavar="NAME=DIR", help="A sensor's folder; may be repeated.")
@@ -52,6 +59,7 @@ DELIVER_S = 120.0
 def command(
     paths: tuple[Path, ...],
     output: Path | None,
+    page: Path | None,
     url: str | None,
     index_logs: str | None,
     sensors: tuple[str, ...],
@@ -106,12 +114,14 @@ def command(
             folder.note_done()
         undelivered = engine.delivery.drain(DELIVER_S)
         engine.delivery.close()
-        documents = stored_alerts(store)
+        documents = unsuppressed(engine.rules, stored_alerts(store))
         if output is not None:
             write_ndjson(documents, output)
         counts = engine.intake.counts
         if not sum(counts.rows.values()) + sum(counts.bad.values()) and not store.progress():
             raise _nothing(named, given, follower)
+        if page is not None:
+            report.write(report.made(store, config, registry), page)
         if as_json:
             print_json(
                 {"rows": dict(counts.rows), "bad": dict(counts.bad), "late": dict(counts.late), "alerts": documents}

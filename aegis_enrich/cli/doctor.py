@@ -54,7 +54,8 @@ def command(
     named = sensor_options(sensors, config)
     if paths:
         named.setdefault("sensor", []).extend(paths)
-    found += doctor.rules(config, registry)
+    found += doctor.rules(config, registry, int(now_s * MICROS))
+    found += doctor.taken_up(config, registry)
     found += doctor.enrichers(config, registry, now_s)
     found += doctor.sensors()
     found += doctor.logs(named or _known(config.state_dir), now_s)

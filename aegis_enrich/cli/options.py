@@ -6,11 +6,15 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ..config import Config, load
+from ..visible import CHARACTERS, visible
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -57,11 +61,19 @@ def field(document: Mapping[str, Any], dotted: str, default: Any = None) -> Any:
     return here
 
 
+def cell(value: Any, most: int = 300) -> Text:
+    """What came from the wire, for a table: no markup, nothing that a terminal obeys, and no page of it."""
+    from rich.text import Text
+
+    return Text(visible(str(value), most))
+
+
 def alert_table(documents: Sequence[Mapping[str, Any]], *, limit: int = 40, ids: bool = False) -> None:
     """The worst alerts first, as a table on standard output."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     ranked = sorted(documents, key=lambda d: (-field(d, "event.risk_score", 0), field(d, "@timestamp", "")))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -73,14 +85,14 @@ def alert_table(documents: Sequence[Mapping[str, Any]], *, limit: int = 40, ids:
         techniques = [a.get("technique", {}).get("id", "") for a in field(document, "aegis.attack", [])]
         table.add_row(
             *([str(field(document, "event.id", ""))[:8]] if ids else []),
-            f"[{COLOURS.get(severity, 'white')}]{SEVERITIES.get(severity, severity)}[/]",
+            Text(str(SEVERITIES.get(severity, severity)), COLOURS.get(severity, "white")),
             f"{field(document, 'event.risk_score', 0):.0f}",
-            str(field(document, "rule.name", "")),
-            str(field(document, "source.ip", "")),
-            str(field(document, "destination.domain") or field(document, "destination.ip") or ""),
+            cell(field(document, "rule.name", "")),
+            cell(field(document, "source.ip", "")),
+            cell(field(document, "destination.domain") or field(document, "destination.ip") or ""),
             " ".join(sorted({t for t in techniques if t})),
             str(field(document, "aegis.first_seen", ""))[:19].replace("T", " "),
-            str(field(document, "event.reason", "")),
+            cell(field(document, "event.reason", ""), CHARACTERS),
         )
     console = Console()
     if not console.is_terminal:

@@ -16,7 +16,8 @@ from typing import Any
 import click
 
 from ..config import Config
-from ..decide import alert_documents
+from ..correlate import incident_documents
+from ..decide.decider import STORED, alert_documents
 from ..deliver import Undelivered
 from ..errors import ConfigError, Problems, SinkError
 from ..follow import Follower
@@ -27,6 +28,7 @@ from ..registry import Registry
 from ..store import Store
 from .options import SEVERITIES, alert_table, field
 
+INCIDENTS = 10  # that a summary names
 Progress = Callable[[str, Intake], None]
 
 
@@ -138,8 +140,7 @@ def progress_bar(follower: Follower) -> Iterator[Progress]:
 def stored_alerts(store: Store, *, since_us: int = 0) -> list[dict[str, Any]]:
     """The state's alerts, newest revision each, in the order of their first row; those delivered since then only."""
     rows = store.query(
-        "SELECT document, status, revision FROM alerts WHERE status != 'withdrawn' AND delivered_us >= ?"
-        " ORDER BY first_us, alert_id",
+        f"SELECT {STORED} FROM alerts WHERE status != 'withdrawn' AND delivered_us >= ? ORDER BY first_us, alert_id",
         [since_us],
     )
     return alert_documents(rows)
@@ -161,6 +162,16 @@ def say_undelivered(left: Sequence[Undelivered], what_then: str) -> None:
         raise Problems([SinkError(f"{u.documents} documents are not delivered: {u.reason}; {what_then}") for u in left])
 
 
+def _say_incidents(incidents: Sequence[Mapping[str, Any]]) -> None:
+    """The worst few, a line each."""
+    if incidents:
+        click.echo(f"{len(incidents)} incident{'s' * (len(incidents) > 1)}:")
+    for doc in incidents[:INCIDENTS]:
+        click.echo(f"  {doc['event']['id'][:8]}  risk {field(doc, 'event.risk_score'):>3.0f}  {doc['message']}")
+    if len(incidents) > INCIDENTS:
+        click.echo(f"  and {len(incidents) - INCIDENTS} more")
+
+
 def summary(engine: Engine, documents: Sequence[Mapping[str, Any]], seconds: float) -> None:
     """What was found and what was read, for a person."""
     counts = engine.intake.counts
@@ -172,6 +183,7 @@ def summary(engine: Engine, documents: Sequence[Mapping[str, Any]], seconds: flo
     click.echo(f"{alerts}{': ' + found if found else ''}")
     for rule, number in sorted(Counter(str(field(d, "rule.id")) for d in documents).items()):
         click.echo(f"  {number:>6}  {rule}")
+    _say_incidents(incident_documents(engine.store))
     rows = sum(counts.rows.values())
     logs = ", ".join(f"{n} {r:,}" for n, r in sorted(counts.rows.items()))
     click.echo(f"{rows:,} rows ({logs}) in {seconds:.1f} s: {rows / max(seconds, 1e-9):,.0f} rows/s")

@@ -8,11 +8,14 @@ from typing import Any
 
 from ..plugin import CONTEXT
 from ..tables import TABLES
+from .attack import attack
 from .conditions import Conditions, parse
+from .seen import FACTS
 from .severities import SEVERITIES
 from .source import Key, Source
 
 PARTS = ("entity", "context", "evidence")
+KNOWN = tuple(fact for fact in FACTS if fact != "internal")  # which `scope` says
 MOST_ROWS = 100_000  # of one row's repeats
 
 
@@ -36,11 +39,12 @@ class CaseRow:
 
 @dataclass(frozen=True)
 class Expectation:
-    """How many alerts, and what each of them must be; `severity` None: any."""
+    """How many alerts, and what each of them must be; `severity` and `techniques` None: any."""
 
     alerts: int
     where: str
     severity: int | None = None
+    techniques: tuple[str, ...] | None = None
     parts: Mapping[str, Conditions] = field(default_factory=dict)
 
 
@@ -53,6 +57,7 @@ class Case:
     expect: Expectation
     where: str
     tuning: Any = None  # the detector's, where the test says something over that of the rule
+    site: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # address -> what is known of it there
 
 
 def parse_cases(source: Source, *, tuned: bool = True) -> tuple[Case, ...]:
@@ -63,12 +68,24 @@ def parse_cases(source: Source, *, tuned: bool = True) -> tuple[Case, ...]:
         if not isinstance(item, dict):
             source.wrong("a test is a mapping with name, rows and expect; rules/README.md shows one", *key)
             continue
-        keys = ("name", "rows", "expect", *(("tuning",) if tuned else ()))
+        keys = ("name", "rows", "site", "expect", *(("tuning",) if tuned else ()))
         source.unknown_keys(keys, *key, of=" in a test")
         name = source.text("name", *key, required=True)
         rows = _rows(source, (*key, "rows"), item.get("rows"))
-        found.append(Case(name, rows, _expectation(source, (*key, "expect"), item), source.where(*key)))
+        expect, site = _expectation(source, (*key, "expect"), item), _site(source, key)
+        found.append(Case(name, rows, expect, source.where(*key), site=site))
     return tuple(found)
+
+
+def _site(source: Source, key: Key) -> dict[str, dict[str, Any]]:
+    """What enrichers would say of addresses, in the words of conditions without the side: `{10.0.0.5: {net: dmz}}`."""
+    found: dict[str, dict[str, Any]] = {}
+    for address in source.mapping("site", *key):
+        at = (*key, "site", address)
+        source.unknown_keys(KNOWN, *at, of=" of an address")
+        said = source.mapping(address, *key, "site")
+        found[str(address)] = {FACTS[name]: value for name, value in said.items() if name in KNOWN}
+    return found
 
 
 def _rows(source: Source, key: Key, tables: Any) -> tuple[CaseRow, ...]:
@@ -129,7 +146,7 @@ def _expectation(source: Source, key: Key, item: Mapping[str, Any]) -> Expectati
     if not isinstance(expect, dict):
         source.wrong("expect: write none, or what each alert must be, like {severity: high}", *key)
         return Expectation(0, where)
-    source.unknown_keys(("alerts", "severity", *PARTS), *key, of=" in expect")
+    source.unknown_keys(("alerts", "severity", "attack", *PARTS), *key, of=" in expect")
     alerts = source.number("alerts", *key, default=1, least=1)
     if alerts != int(alerts):
         source.wrong(f"alerts: {alerts!r} is not a whole number", *key, "alerts")
@@ -140,4 +157,14 @@ def _expectation(source: Source, key: Key, item: Mapping[str, Any]) -> Expectati
     for name in parts.get("context", Conditions()).fields:
         if name not in CONTEXT:
             source.wrong(f"context: the document has no {name!r}; it has {', '.join(CONTEXT)}", *key, "context", name)
-    return Expectation(int(alerts), where, SEVERITIES.get(severity), parts)
+    return Expectation(int(alerts), where, SEVERITIES.get(severity), _techniques(source, key, expect), parts)
+
+
+def _techniques(source: Source, key: Key, expect: Mapping[str, Any]) -> tuple[str, ...] | None:
+    if "attack" not in expect:
+        return None
+    written = source.texts("attack", *key)
+    for technique in written:
+        if not attack().knows(technique):
+            source.wrong(f"attack: {technique!r} is not in the table of ATT&CK {attack().version}", *key, "attack")
+    return written

@@ -2,31 +2,72 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Callable, Collection, Iterable, Sequence
 from difflib import get_close_matches
 
 import pyarrow as pa
 
-from ..plugin import CONTEXT
+from ..plugin import CONTEXT, Detector
 from ..tables import TABLES
-from .rules import DetectorRule, RowRule
+from .investigate import PARTS
+from .overrides import Override
+from .rules import DetectorRule, RowRule, Rule
+from .seen import OF_ENDS, OF_FINDINGS, SCOPES
+from .severities import Severity
 from .source import Source
 from .suppression import Suppression
+from .techniques import Technique
+from .templates import braced
 
 Schema = Callable[[str], pa.Schema]
 
-_OF_FINDINGS = ("sensor", "score")
+
+def of_findings(detector: type[Detector]) -> list[str]:
+    """What conditions and texts see of a detector's finding: its entity, what the document names, sensor, score, what
+    enrichers know of its ends, and its numbers."""
+    return [*dict.fromkeys((*detector.entity, *CONTEXT, *OF_FINDINGS, *OF_ENDS)), "evidence.<name>"]
+
+
+def of_rows(rule: RowRule, schema: Schema) -> list[str]:
+    """What conditions see of a row that a rule means, once it is decided on."""
+    held = [name for table in rule.tables if table in TABLES for name in schema(table).names]
+    return list(dict.fromkeys((*held, *rule.context, *OF_ENDS)))
 
 
 def check_detector_rule(source: Source, rule: DetectorRule) -> None:
-    """Conditions and title see a finding: its entity, what the document names, sensor, score and `evidence.<name>`."""
-    known = [*dict.fromkeys((*rule.detector.entity, *CONTEXT, *_OF_FINDINGS)), "evidence.<name>"]
-    for number, line in enumerate(rule.severities):
-        _known(source, line.when.fields, known, "severity", number, "when")
-    for number, suppression in enumerate(rule.suppress):
-        _known(source, suppression.where.fields, known, "suppress", number, "where")
+    """Conditions and texts see a finding."""
+    known = of_findings(rule.detector)
     _known(source, braced(rule.title), known, "title")
+    check_decisions(source, known, rule.severities, rule.techniques, rule.overrides, rule.suppress)
+    _check_advice(source, rule, known)
+
+
+def check_decisions(
+    source: Source,
+    known: Sequence[str],
+    severities: Sequence[Severity],
+    techniques: Sequence[Technique],
+    overrides: Sequence[Override] = (),
+    suppress: Sequence[Suppression] = (),
+    *key: str | int,
+) -> None:
+    """The conditions in the mapping at `key`."""
+    for number, line in enumerate(severities):
+        _known(source, line.when.fields, known, *key, "severity", number, "when")
+    for number, technique in enumerate(techniques):
+        _known(source, technique.when.fields if technique.when else (), known, *key, "attack", number, "when")
+    for number, override in enumerate(overrides):
+        at = (*key, "overrides", number)
+        _known(source, override.where.fields, known, *at, "where")
+        check_decisions(source, known, override.severities, override.techniques, (), (), *at)
+    for number, suppression in enumerate(suppress):
+        _known(source, suppression.where.fields, known, *key, "suppress", number, "where")
+
+
+def _check_advice(source: Source, rule: Rule, known: Sequence[str]) -> None:
+    for part in PARTS:
+        for number, text in enumerate(getattr(rule.investigate, part)):
+            _known(source, braced(text), known, "investigate", part, number)
 
 
 def check_row_rule(source: Source, rule: RowRule, schema: Schema) -> None:
@@ -35,7 +76,7 @@ def check_row_rule(source: Source, rule: RowRule, schema: Schema) -> None:
     if not schemas:
         return
     for name in rule.where.fields:
-        shown = rule.context.get(name, name)
+        shown = SCOPES.get(name, rule.context.get(name, name))
         if lacking := [table for table, s in schemas.items() if shown not in s.names]:
             source.wrong(f"where: there is no column {shown!r} in {', '.join(lacking)}", "where", name)
     held_types = {f.name: f.type for s in schemas.values() for f in s}
@@ -44,8 +85,8 @@ def check_row_rule(source: Source, rule: RowRule, schema: Schema) -> None:
         _known(source, getattr(rule, part), known, part)
     for name, column in rule.context.items():
         _known(source, (column,), list(held_types), "context", name)
-    for number, suppression in enumerate(rule.suppress):
-        _known(source, suppression.where.fields, known, "suppress", number, "where")
+    scopes = [scope for scope, internal in SCOPES.items() if internal in held_types]
+    check_decisions(source, [*known, *scopes], (), (), (), rule.suppress)
     for part in ("title", "reason"):
         _known(source, braced(getattr(rule, part)), known, part)
     for part, column in (
@@ -54,6 +95,9 @@ def check_row_rule(source: Source, rule: RowRule, schema: Schema) -> None:
         ("attack", rule.attack_column),
     ):
         _known(source, (column,) if column else (), known, part, "column")
+    decided = of_rows(rule, schema)
+    check_decisions(source, decided, (), rule.techniques, rule.overrides)
+    _check_advice(source, rule, [*decided, *(f"evidence.{name}" for name in rule.evidence)])
     _types(source, rule, {**held_types, **{n: held_types.get(c, pa.null()) for n, c in rule.context.items()}})
 
 
@@ -73,7 +117,7 @@ def _types(source: Source, rule: RowRule, types: dict[str, pa.DataType]) -> None
 def check_site(source: Source, found: Sequence[Suppression], rules: Collection[str], schema: Schema | None) -> None:
     """Suppressions for all rules: of rules that there are, on what findings or any table's rows have."""
     rows = [name for table in TABLES for name in schema(table).names] if schema is not None else []
-    known = list(dict.fromkeys((*CONTEXT, *_OF_FINDINGS, *rows)))
+    known = list(dict.fromkeys((*CONTEXT, *OF_FINDINGS, *OF_ENDS, *rows)))
     for number, suppression in enumerate(found):
         for rule in suppression.rules:
             if rule not in rules:
@@ -90,11 +134,6 @@ def check_rows(source: Source, schema: Schema) -> None:
             for at, row in enumerate(rows) if table in TABLES and isinstance(rows, list) else ():
                 names = [n for n in row if n != "repeat"] if isinstance(row, dict) else []
                 _known(source, names, schema(table).names, "tests", number, "rows", table, at)
-
-
-def braced(text: str) -> list[str]:
-    """The columns that a text names in braces."""
-    return [name for _, name, _, _ in string.Formatter().parse(text) if name]
 
 
 def _known(source: Source, names: Iterable[str], known: Sequence[str], *key: str | int) -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from ..detect.windows import Window, floor_to
+from ..detect.windows import Window
 from ..plugin import MICROS, Finding
 from ..store.state import add
 from .document import Describe, alert_id, document
-from .fold import UIDS, Fold, canonical, of_windows
-from .row_rules import RowHit, filled
+from .findings import Opened, opened_by
+from .fold import Fold, canonical, of_windows
+from .row_rules import RowHit
 from .rules import DetectorRule, Rule, RuleSet
+from .standing import suppressed_fold, with_reason
+from .suppression import Suppression
 
 SUPPRESSED = "suppressed:"  # and the rule's id: the counter of findings (or rows) that a suppression covers
 EARLY = "early:"  # and the detector's name: of findings by its early tables, until their window is evaluated
@@ -55,7 +58,10 @@ class Decider:
             ):
                 touched[alert], before[alert] = (entity_text, period_us), body
             tx.execute(f"DELETE FROM findings {this}", replaced)
-        for alert, entity, period_us, fold in self._folds(tx, rule, found, counted=not early) if rule else ():
+        opened = opened_by(self.rules, rule, found, self.describe) if rule else Opened()
+        for by_sensor, number in opened.suppressed.items() if not early else ():
+            add(tx, f"{SUPPRESSED}{rule.id if rule else detector}", by_sensor, number)
+        for alert, entity, period_us, fold in opened.alerts:
             touched[alert] = (canonical(entity), period_us)
             tx.execute(
                 "INSERT INTO findings (alert_id, detector, sensor, end_us, entity, period_us, body)"
@@ -67,31 +73,6 @@ class Decider:
         for alert, (entity_text, period_us) in sorted(touched.items()):
             self._refold(tx, rule, detector, alert, json.loads(entity_text), period_us)
 
-    def _folds(
-        self, tx: sqlite3.Connection, rule: DetectorRule, found: Sequence[Finding], *, counted: bool
-    ) -> Iterable[tuple[str, dict[str, Any], int, Fold]]:
-        """One fold per alert of a window; findings that `group_by` puts together are one. Suppressed ones are counted
-        where `counted`."""
-        folds: dict[str, tuple[dict[str, Any], int, Fold]] = {}
-        for finding in found:
-            values = finding_values(finding)
-            if self.rules.suppressed(rule, values, finding.last_us):
-                if counted:
-                    add(tx, SUPPRESSED + rule.id, finding.sensor, 1)
-                continue
-            severity = rule.severity(finding.score, values)
-            if not severity:
-                continue
-            entity = {c: finding.entity[c] for c in sorted(rule.group_by)}
-            period_us = floor_to(finding.period_us, rule.period_us)
-            fold = _of_finding(finding, severity, filled(rule.title, values))
-            alert = alert_id(rule.id, entity, period_us)
-            if alert in folds:
-                both = folds[alert][2] + fold
-                fold = replace(both, count=1)
-            folds[alert] = (entity, period_us, fold)
-        return [(alert, *rest) for alert, rest in folds.items()]
-
     def _refold(
         self,
         tx: sqlite3.Connection,
@@ -101,13 +82,24 @@ class Decider:
         entity: Mapping[str, Any],
         period_us: int,
     ) -> None:
-        rows = tx.execute("SELECT end_us, body FROM findings WHERE alert_id = ?", (alert,)).fetchall()
-        if not rows or rule is None:
-            self._withdraw(tx, alert)
+        fold, by = self._left(tx, rule, alert, entity) if rule else (None, None)
+        if rule is None or fold is None:
+            self._withdraw(tx, alert, by)
             return
-        fold = of_windows((end_us, Fold.of(body)) for end_us, body in rows)
         spans = (rule.detector.window_s - rule.detector.every_s) * MICROS
         self._revise(tx, rule, detector, alert, entity, period_us, fold, period_us + rule.period_us + spans)
+
+    def _left(
+        self, tx: sqlite3.Connection, rule: DetectorRule, alert: str, entity: Mapping[str, Any]
+    ) -> tuple[Fold | None, Suppression | None]:
+        """The fold of an alert's findings that no suppression in force covers, and one that covers others."""
+        left, covers = [], []
+        for end_us, body in tx.execute("SELECT end_us, body FROM findings WHERE alert_id = ?", (alert,)):
+            fold = Fold.of(body)
+            by = suppressed_fold(self.rules, rule, fold, entity, self.describe)
+            covers += [by] if by else []
+            left += [] if by else [(end_us, fold)]
+        return (of_windows(left) if left else None), next(iter(covers), None)
 
     def rows(self, tx: sqlite3.Connection, hits: Sequence[RowHit]) -> None:
         """Adds row hits to their alerts, in the transaction that commits the rows."""
@@ -119,7 +111,9 @@ class Decider:
             alert = alert_id(hit.rule.id, hit.entity, hit.period_us)
             folds[alert] = (hit, folds[alert][1] + hit.fold if alert in folds else hit.fold)
         for alert, (hit, fold) in sorted(folds.items()):
-            known = tx.execute("SELECT fold FROM alerts WHERE alert_id = ?", (alert,)).fetchone()
+            known = tx.execute(
+                "SELECT fold FROM alerts WHERE alert_id = ? AND status != 'withdrawn'", (alert,)
+            ).fetchone()
             whole = Fold.of(known[0]) + fold if known else fold
             closes_us = hit.period_us + hit.rule.period_us
             self._revise(tx, hit.rule, hit.rule.id, alert, hit.entity, hit.period_us, whole, closes_us)
@@ -169,7 +163,7 @@ class Decider:
             " VALUES (?, ?, ?, ?, ?, 'open', 0, ?, ?, ?, ?, ?, ?, 1, 0) ON CONFLICT (alert_id) DO UPDATE SET"
             " closes_us = excluded.closes_us, severity = excluded.severity, score = excluded.score,"
             " first_us = excluded.first_us, last_us = excluded.last_us, fold = excluded.fold,"
-            " document = excluded.document, pending = 1,"
+            " document = excluded.document, pending = 1, correlated = 0,"
             " status = CASE status WHEN 'withdrawn' THEN 'open' ELSE status END",
             (
                 alert,
@@ -189,60 +183,63 @@ class Decider:
             status = "closed" if known and known[1] == "closed" else "open"
             self._deliver(tx, alert, status)
 
-    def _withdraw(self, tx: sqlite3.Connection, alert: str) -> None:
-        """A window that was open was evaluated again with more rows, and nothing is left of the alert."""
-        if tx.execute("SELECT 1 FROM alerts WHERE alert_id = ? AND status = 'open'", (alert,)).fetchone():
-            self._deliver(tx, alert, "withdrawn")
+    def review(self, tx: sqlite3.Connection) -> int:
+        """Puts the alerts that are not closed under the suppressions in force: withdraws what these cover, and opens
+        what they no longer do; how many changed."""
+        before = tx.total_changes
+        for alert, detector, rule_id, period_us, status, text, document_text in tx.execute(
+            "SELECT alert_id, detector, rule_id, period_us, status, fold, document FROM alerts WHERE status != 'closed'"
+            " ORDER BY alert_id"
+        ).fetchall():
+            rule = self.rules.get(rule_id)
+            if rule is None:
+                continue
+            entity = json.loads(document_text)["aegis"]["entity"]
+            if isinstance(rule, DetectorRule):
+                fold, _ = self._left(tx, rule, alert, entity)
+                if status == "withdrawn" or fold is None or fold.text() != text:
+                    self._refold(tx, rule, detector, alert, entity, period_us)
+                continue
+            by = suppressed_fold(self.rules, rule, Fold.of(text), entity, self.describe)
+            if by is not None:
+                self._withdraw(tx, alert, by)
+            elif status == "withdrawn":
+                self._deliver(tx, alert, "open")
+        return tx.total_changes - before
 
-    def _deliver(self, tx: sqlite3.Connection, alert: str, status: str) -> None:
+    def _withdraw(self, tx: sqlite3.Connection, alert: str, by: Suppression | None = None) -> None:
+        """Nothing is left of an alert: a window that was open was evaluated again with more rows, or all that was
+        found is suppressed."""
+        if tx.execute("SELECT 1 FROM alerts WHERE alert_id = ? AND status = 'open'", (alert,)).fetchone():
+            self._deliver(tx, alert, "withdrawn", by)
+
+    def _deliver(self, tx: sqlite3.Connection, alert: str, status: str, by: Suppression | None = None) -> None:
         """Puts the document as it is now into the outbox, under the next revision."""
         tx.execute(
-            "UPDATE alerts SET status = ?, revision = revision + 1, pending = 0, delivered_us = ? WHERE alert_id = ?",
+            "UPDATE alerts SET correlated = correlated * (status = ?1), status = ?1, revision = revision + 1,"
+            " pending = 0, delivered_us = ?2 WHERE alert_id = ?3",
             (status, self.now_us(), alert),
         )
-        text, revision = tx.execute("SELECT document, revision FROM alerts WHERE alert_id = ?", (alert,)).fetchone()
-        body = with_status(json.loads(text), status, revision)
+        text, revision, told = tx.execute(
+            "SELECT document, revision, told FROM alerts WHERE alert_id = ?", (alert,)
+        ).fetchone()
+        body = with_status(json.loads(text), status, revision, told)
+        body = with_reason(body, by) if by else body
         tx.execute(
             "INSERT INTO outbox (kind, id, revision, body) VALUES ('alert', ?, ?, ?)",
             (alert, revision, canonical(body)),
         )
 
 
-def with_status(doc: dict[str, Any], status: str, revision: int) -> dict[str, Any]:
-    """A document as it is delivered."""
-    doc["aegis"] |= {"status": status, "revision": revision}
+STORED = "document, status, revision, told"  # columns of an alert that `alert_documents` reads
+
+
+def with_status(doc: dict[str, Any], status: str, revision: int, told: str = "") -> dict[str, Any]:
+    """A document as it is delivered; `told`: what the correlator says of it, as JSON."""
+    doc["aegis"] |= {"status": status, "revision": revision, **(json.loads(told) if told else {})}
     return doc
 
 
-def alert_documents(rows: Iterable[tuple[str, str, int]]) -> list[dict[str, Any]]:
-    """Documents of (document, status, revision) as the state holds them."""
-    return [with_status(json.loads(text), status, revision) for text, status, revision in rows]
-
-
-def finding_values(finding: Finding) -> dict[str, Any]:
-    """What conditions and titles of a detector's rule see: columns, `sensor`, `score`, and `evidence.<name>`."""
-    numbers = {f"evidence.{name}": value for name, value in finding.evidence.items()}
-    return {**numbers, "sensor": finding.sensor, "score": finding.score, **finding.context, **finding.entity}
-
-
-def _of_finding(finding: Finding, severity: int, title: str) -> Fold:
-    return Fold(
-        count=1,
-        first_us=finding.first_us,
-        last_us=finding.last_us,
-        start_us=finding.window_start_us,
-        end_us=finding.window_end_us,
-        severity=severity,
-        score=finding.score,
-        sensors=(finding.sensor,),
-        best={
-            "severity": severity,
-            "score": finding.score,
-            "time_us": finding.window_end_us,
-            "context": {**finding.entity, **finding.context},
-            "evidence": dict(finding.evidence),
-            "title": title,
-            "reason": finding.reason,
-        },
-        uids=tuple((n, uid) for n, uid in enumerate(finding.uids[:UIDS])),
-    )
+def alert_documents(rows: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Documents of rows with the columns STORED, as the state holds them."""
+    return [with_status(json.loads(text), status, revision, *told) for text, status, revision, *told in rows]

@@ -47,7 +47,7 @@ def document(
     """What an alert is, as nested ECS; status and revision are added where it is delivered."""
     best = fold.best
     values = {**entity, **best["context"]}
-    techniques = tuple(best.get("attack") or rule.attack)
+    techniques = tuple(best.get("attack", rule.attack))
     doc: dict[str, Any] = {
         "@timestamp": iso(fold.first_us),
         "message": best.get("title") or rule.name,

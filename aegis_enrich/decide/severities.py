@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from .source import Source
 
 SEVERITIES = {"low": 21, "medium": 47, "high": 73, "critical": 99}
 WORDS = {number: word for word, number in SEVERITIES.items()}
+NONE = "none"  # no alert, where a map of severities says so
 
 
 @dataclass(frozen=True)
@@ -42,21 +43,40 @@ class RowSeverity:
         return {self.otherwise, *self.map.values(), *(s for _, s in self.bands)}
 
 
-def parse_severities(source: Source) -> tuple[Severity, ...]:
-    """The list of a detector's rule."""
+def ladder(lines: Sequence[Severity], score: float, values: Mapping[str, Any]) -> int:
+    """The severity of the last line that holds; 0 where none does."""
+    return next((s.severity for s in reversed(lines) if score >= s.at_least and s.when.hold(values)), 0)
+
+
+def parse_severities(source: Source, *key: str | int) -> tuple[Severity, ...]:
+    """The list `severity` in the mapping at `key`, a detector's rule if none is given."""
     found = []
-    items = source.items("severity")
+    items = source.items("severity", *key)
     if not items:
-        source.wrong("severity is missing; write a list such as [{severity: low}, {at_least: 0.8, severity: high}]")
+        what = "severity is missing; write a list such as [{severity: low}, {at_least: 0.8, severity: high}]"
+        source.wrong(what, *key)
     for number, item in enumerate(items):
-        key = ("severity", number)
+        at = (*key, "severity", number)
         if not isinstance(item, dict):
-            source.wrong(f"severity: {item!r}; write it like {{at_least: 0.8, severity: high}}", *key)
+            source.wrong(f"severity: {item!r}; write it like {{at_least: 0.8, severity: high}}", *at)
             continue
-        source.unknown_keys(("severity", "at_least", "when"), *key)
-        when = parse(source, item["when"], *key, "when") if "when" in item else Conditions()
-        found.append(Severity(_word(source, *key), float(source.number("at_least", *key, default=0.0, least=0)), when))
+        source.unknown_keys(("severity", "at_least", "when"), *at)
+        when = parse(source, item["when"], *at, "when") if "when" in item else Conditions()
+        found.append(Severity(_word(source, *at), float(source.number("at_least", *at, default=0.0, least=0)), when))
     return tuple(found)
+
+
+def parse_map(source: Source, *key: str | int) -> dict[int, int]:
+    """The mapping at `key` of severities to others, or to `none`: 0, no alert."""
+    found = {}
+    *around, name = key
+    for word in source.mapping(str(name), *around):
+        if word not in SEVERITIES:
+            source.wrong(f"{name}: {word!r} is not one of {', '.join(SEVERITIES)}", *key, word)
+            continue
+        other = source.choice(word, (*SEVERITIES, NONE), *key, default=word)
+        found[SEVERITIES[word]] = SEVERITIES.get(other, 0)
+    return found
 
 
 def parse_row_severity(source: Source) -> RowSeverity:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..detect.evaluate import Limits
 from ..detect.scheduler import Scheduler, Watch
@@ -18,6 +18,7 @@ from ..errors import Problems
 from ..plugin import DerivedTable, Finding
 from ..registry import Registry
 from ..store import Rows, Store
+from .attack import attack
 from .cases import PARTS, Case, Expectation
 from .decider import SUPPRESSED, Decider
 from .fold import Fold
@@ -60,11 +61,12 @@ class Alert:
     severity: int
     parts: Mapping[str, Mapping[str, Any]]
     reason: str
+    techniques: Sequence[str]
 
 
 def run_tests(rules: Sequence[DetectorRule | RowRule], bench: Bench) -> Iterator[Outcome]:
-    """Every test of these rules, in their order; suppressions of the site are left out, those of the rule count."""
-    for rule in rules:
+    """Every test of these rules, in their order, as the rules are written: what the site makes of them is left out."""
+    for rule in (r.written or r for r in rules):
         for case in rule.tests:
             yield Outcome(rule.id, case.name, case.where, tuple(run_case(rule, case, bench)))
 
@@ -77,7 +79,7 @@ def run_case(rule: DetectorRule | RowRule, case: Case, bench: Bench) -> list[str
         return [str(p) for p in error.problems]
     with tempfile.TemporaryDirectory(prefix="aegis-test-") as folder, Store(Path(folder) / "state") as store:
         tuned = rule if case.tuning is None else replace(rule, tuning=case.tuning)
-        run = _Run(tuned, bench, store)
+        run = _Run(tuned, bench, store, case.site)
         run.take(rows)
         failed = [f"{case.where}: a window failed: {error}" for error in run.failures()]
         return failed or [f"{case.expect.where}: {d}" for d in _differences(case.expect, run.alerts(), run)]
@@ -86,18 +88,24 @@ def run_case(rule: DetectorRule | RowRule, case: Case, bench: Bench) -> list[str
 class _Run:
     """One rule over rows of one test, as at the end of the input."""
 
-    def __init__(self, rule: DetectorRule | RowRule, bench: Bench, store: Store) -> None:
-        self.rule, self.bench, self.store = rule, bench, store
+    def __init__(
+        self, rule: DetectorRule | RowRule, bench: Bench, store: Store, site: Mapping[str, Mapping[str, Any]]
+    ) -> None:
+        self.rule, self.bench, self.store, self.site = rule, bench, store, site
         self.rules = RuleSet.of([rule])
-        self.decider = Decider(self.rules, bench.enrichment.describe, "", lambda: 0)
+        self.decider = Decider(self.rules, self._describe, "", lambda: 0)
         self.found: list[Finding] = []
+
+    def _describe(self, kind: Literal["address", "domain"], value: str) -> Mapping[str, Any]:
+        said = self.site.get(value, {}) if kind == "address" else {}
+        return {**self.bench.enrichment.describe(kind, value), **said}
 
     def take(self, groups: Sequence[Rows]) -> None:
         self.store.flush(groups, [])
         if isinstance(self.rule, DetectorRule):
             self._detect({g.sensor for g in groups})
         else:
-            hits = [h for g in groups for h in evaluate_rows(self.rules, g.table, g.sensor, g.rows)]
+            hits = [h for g in groups for h in evaluate_rows(self.rules, g.table, g.sensor, g.rows, self._describe)]
             with self.store.transaction() as tx:
                 self.decider.rows(tx, hits)
 
@@ -151,7 +159,7 @@ class _Run:
 def _alert(fold: Fold, document: str) -> Alert:
     body = json.loads(document)
     parts = {"entity": body["aegis"]["entity"], "context": fold.best["context"], "evidence": fold.best["evidence"]}
-    return Alert(fold.severity, parts, str(fold.best["reason"]))
+    return Alert(fold.severity, parts, str(fold.best["reason"]), fold.best["attack"])
 
 
 def _differences(expect: Expectation, alerts: Sequence[Alert], run: _Run) -> Iterator[str]:
@@ -163,11 +171,21 @@ def _differences(expect: Expectation, alerts: Sequence[Alert], run: _Run) -> Ite
     for alert in alerts:
         if expect.severity is not None and alert.severity != expect.severity:
             yield f"severity is {WORDS[alert.severity]}, expected {WORDS[expect.severity]} ({alert.reason})"
+        if expect.techniques is not None and _pairs(alert.techniques) != _pairs(expect.techniques):
+            yield f"attack is {_said(alert.techniques)}, expected {_said(expect.techniques)} ({alert.reason})"
         for part in PARTS:
             for condition in expect.parts[part].each if part in expect.parts else ():
                 value = alert.parts[part].get(condition.field)
                 if not condition.holds(value):
                     yield f"{part}: {condition.field} is {value!r}, expected {condition} ({alert.reason})"
+
+
+def _pairs(techniques: Sequence[str]) -> list[tuple[str, str]]:
+    return sorted(attack().resolve(techniques))
+
+
+def _said(techniques: Sequence[str]) -> str:
+    return ", ".join(techniques) or "none"
 
 
 def _number(alerts: int) -> str:

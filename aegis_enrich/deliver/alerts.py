@@ -1,4 +1,4 @@
-"""The outbox to a sink: each alert's documents by id and revision."""
+"""The outbox to a sink: the documents of alerts and incidents by id and revision."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ class AlertLane(Lane):
     def __init__(self, store: Store, sink: Sink, key: str, **options: Any) -> None:
         super().__init__(store, sink, key, **options)
         sink.resume(self.cursor.detail)
+        self._of_kinds = f"seq > ? AND kind IN ({', '.join('?' * len(sink.kinds))})"
 
     def batch(self) -> Batch | None:
         rows = self.store.query(
-            "SELECT seq, kind, id, revision, body FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?",
-            [self.cursor.position, DOCUMENTS],
+            f"SELECT seq, kind, id, revision, body FROM outbox WHERE {self._of_kinds} ORDER BY seq LIMIT ?",
+            [self.cursor.position, *self.sink.kinds, DOCUMENTS],
         )
         if not rows:
             return None
@@ -32,7 +33,9 @@ class AlertLane(Lane):
         return Batch(documents, [Cursor(int(row[0])) for row in rows])
 
     def backlog(self) -> int:
-        rows = self.store.query("SELECT count(*) FROM outbox WHERE seq > ?", [self.cursor.position])
+        rows = self.store.query(
+            f"SELECT count(*) FROM outbox WHERE {self._of_kinds}", [self.cursor.position, *self.sink.kinds]
+        )
         return int(rows[0][0])
 
     def send(self, documents: Sequence[Document]) -> Sequence[tuple[Outcome, str]]:

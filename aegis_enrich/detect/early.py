@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from ..plugin import MICROS
-from .scheduler import Job, Scheduler, Watch
+from .jobs import Job
+from .scheduler import Scheduler, Watch
 
 
 class Early:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ..config import size_bytes
-from ..plugin import CONTEXT, DerivedTable, Detector, Finding
+from ..plugin import CONTEXT, HOUR_US, DerivedTable, Detector, Finding
 from ..store.views import View, create_view
 from ..tables import TYPES
 from .windows import Window
@@ -56,17 +56,30 @@ class Evaluation:
     shards: int = 1
     chunk_rows: int = CHUNK_ROWS
 
+    @property
+    def plugin(self) -> type[Detector]:
+        return self.detector
+
+    def at(self, window: Window) -> Evaluation:
+        """The same of another window."""
+        return replace(self, window=window)
+
     def run(self) -> list[Finding]:
         """Its findings, in the order of entity; raises what DuckDB or the score raises."""
-        sql = self.detector.sql()
-        parameters = {"window_start": self.window.start_us, "window_end": self.window.end_us}
-        parameters |= {f.name: getattr(self.tuning, f.name) for f in fields(self.tuning)}
+        return self.made(_batches(self, self.sql(literal(self.window.start_us), literal(self.window.end_us))))
+
+    def sql(self, start: str, end: str) -> str:
+        """Its query, with these expressions for the window's bounds."""
+        tunables = {f.name: literal(getattr(self.tuning, f.name)) for f in fields(self.tuning)}
+        return _filled(self.detector.sql(), {"window_start": start, "window_end": end} | tunables)
+
+    def made(self, batches: Iterable[pa.RecordBatch]) -> list[Finding]:
+        """Its findings of the rows that its query gave."""
         plugin = self.detector()
         found: list[Finding] = []
-        for reader in _readers(sql, parameters, self.views, self.detector.shard_key, self.shards, self.limits):
-            for features in _chunks(reader, self.chunk_rows):
-                scored = plugin.score(features, self.tuning)
-                found.extend(findings(self.detector, self.sensor, self.window, scored))
+        for features in _chunks(batches, self.chunk_rows):
+            scored = plugin.score(features, self.tuning)
+            found.extend(findings(self.detector, self.sensor, self.window, scored))
         return sorted(found, key=lambda f: [str(f.entity[c]) for c in self.detector.entity])
 
 
@@ -81,12 +94,31 @@ class Derivation:
     limits: Limits = field(default_factory=Limits)
     shards: int = 1
 
+    @property
+    def plugin(self) -> type[DerivedTable]:
+        return self.table
+
+    @property
+    def window(self) -> Window:
+        return Window(self.hour_us, self.hour_us + HOUR_US)
+
+    def at(self, window: Window) -> Derivation:
+        """The same of another hour."""
+        return replace(self, hour_us=window.start_us)
+
     def run(self) -> pa.Table:
         """Its rows, with the declared columns in their types."""
-        window = {"hour_start": self.hour_us, "hour_end": self.hour_us + 3_600_000_000}
-        readers = _readers(self.table.sql(), window, self.views, self.table.shard_key, self.shards, self.limits)
-        rows = pa.concat_tables([reader.read_all() for reader in readers])
-        return rows.cast(pa.schema([(c.name, TYPES[c.kind]) for c in self.table.columns]))
+        return self.made(_batches(self, self.sql(literal(self.window.start_us), literal(self.window.end_us))))
+
+    def sql(self, start: str, end: str) -> str:
+        """Its query, with these expressions for the hour's bounds."""
+        return _filled(self.table.sql(), {"hour_start": start, "hour_end": end})
+
+    def made(self, batches: Iterable[pa.RecordBatch]) -> pa.Table:
+        """The rows that its query gave, in their types."""
+        schema = pa.schema([(c.name, TYPES[c.kind]) for c in self.table.columns])
+        rows = [pa.Table.from_batches([batch]).cast(schema) for batch in batches]
+        return pa.concat_tables([schema.empty_table(), *rows])
 
 
 def derived_schema(table: type[DerivedTable]) -> pa.Schema:
@@ -169,16 +201,16 @@ def session(limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _engine(limits: Limits) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:")
-    connection.execute(f"SET memory_limit = {_literal(limits.memory)}")
+    connection.execute(f"SET memory_limit = {literal(limits.memory)}")
     connection.execute(f"SET threads = {int(limits.threads)}")
     connection.execute("SET preserve_insertion_order = false")
     connection.execute("SET enable_external_file_cache = false")  # the system caches files
     if limits.spill is not None:
-        connection.execute(f"SET temp_directory = {_literal(str(limits.spill))}")
+        connection.execute(f"SET temp_directory = {literal(str(limits.spill))}")
     return connection
 
 
-def _literal(value: Any) -> str:
+def literal(value: Any) -> str:
     """A parameter as SQL: whole numbers are BIGINT, others DOUBLE. (Binding takes longer than parsing the query.)"""
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
@@ -188,29 +220,35 @@ def _literal(value: Any) -> str:
         return f"CAST({value} AS BIGINT)"
     if isinstance(value, float):
         return f"CAST('{value!r}' AS DOUBLE)"
-    return f"[{', '.join(map(_literal, value))}]"
+    return f"[{', '.join(map(literal, value))}]"
 
 
-def _chunks(reader: pa.RecordBatchReader, rows: int) -> Iterator[pd.DataFrame]:
-    for batch in reader:
+def _chunks(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pd.DataFrame]:
+    for batch in batches:
         for start in range(0, batch.num_rows, rows):
             yield batch.slice(start, rows).to_pandas()
 
 
-def _readers(
-    sql: str, parameters: Mapping[str, Any], views: Sequence[View], shard_key: str, shards: int, limits: Limits
-) -> Iterator[pa.RecordBatchReader]:
-    """The query's result, a reader a shard, each good until the next is asked for."""
-    whole = _PARAMETER.sub(lambda match: _literal(parameters[match[1]]) if match[1] in parameters else match[0], sql)
-    named = frozenset(_NAME.findall(sql)) | {shard_key}
+def _filled(sql: str, parameters: Mapping[str, str]) -> str:
+    return _PARAMETER.sub(lambda match: parameters.get(match[1], match[0]), sql)
+
+
+def names(plugin: type[Detector] | type[DerivedTable]) -> frozenset[str]:
+    """Every name in its query and that of its shard key: of its tables' columns, more are not needed."""
+    return frozenset(_NAME.findall(plugin.sql())) | {plugin.shard_key}
+
+
+def _batches(work: Evaluation | Derivation, sql: str) -> Iterator[pa.RecordBatch]:
+    """The query's result, shard by shard."""
+    key, shards, needed = work.plugin.shard_key, work.shards, names(work.plugin)
     for shard in range(shards):
-        with session(limits) as connection:
-            for view in views:
-                create_view(connection, view.of(named), shard=(shard_key, shards, shard) if shards > 1 else None)
-            yield _result(connection, whole, streamed=shards > 1)
+        with session(work.limits) as connection:
+            for view in work.views:
+                create_view(connection, view.of(needed), shard=(key, shards, shard) if shards > 1 else None)
+            yield from result(connection, sql, streamed=shards > 1)
 
 
-def _result(connection: duckdb.DuckDBPyConnection, sql: str, *, streamed: bool) -> pa.RecordBatchReader:
+def result(connection: duckdb.DuckDBPyConnection, sql: str, *, streamed: bool) -> pa.RecordBatchReader:
     """Planned once and copied whole; or planned twice, which is as long as many a query takes, and streamed."""
     if streamed:
         return connection.sql(sql).to_arrow_reader(CHUNK_ROWS)

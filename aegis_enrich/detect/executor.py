@@ -11,10 +11,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from typing import Any
 
-from .scheduler import TRIES, Job
-
-SMALL_ROWS = 2_000_000  # rows behind a query up to which planning it takes as long as running it
+from .jobs import SMALL_ROWS, TRIES, Job, Jobs
 
 
 class Beside:
@@ -98,17 +97,16 @@ def _end_with_parent() -> None:
         threading.Thread(target=wait, daemon=True).start()
 
 
-def run_together(jobs: Iterable[Job], threads: int, *, stop: Callable[[], bool]) -> None:
+def run_together(jobs: Iterable[Job | Jobs], threads: int, *, stop: Callable[[], bool]) -> None:
     """Runs jobs that do not need each other and commits them in their order, until `stop` says so.
 
     Small ones run side by side, each with its part of the memory and one of the threads: a query is planned in one
     thread. A large one runs alone and has all. One that fails is tried again alone.
     """
     with ThreadPoolExecutor(threads) as pool:
-        running: deque[tuple[Job, Future[object]]] = deque()
-        for job in jobs:
-            if stop():
-                break
+        running: deque[tuple[Job | Jobs, Future[Any]]] = deque()
+        jobs = iter(jobs)
+        while not stop() and (job := next(jobs, None)):
             if job.rows > SMALL_ROWS:
                 _settle(running, 0)
                 job.run_here()
@@ -118,7 +116,7 @@ def run_together(jobs: Iterable[Job], threads: int, *, stop: Callable[[], bool])
         _settle(running, 0)
 
 
-def _settle(running: deque[tuple[Job, Future[object]]], left: int) -> None:
+def _settle(running: deque[tuple[Job | Jobs, Future[Any]]], left: int) -> None:
     while len(running) > left:
         job, future = running.popleft()
         if future.exception() is None:

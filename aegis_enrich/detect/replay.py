@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..plugin import HOUR_US, MICROS, DerivedTable, Detector, Finding
 from ..store.views import View
 from .evaluate import CHUNK_ROWS, Derivation, Evaluation, Limits, derived_schema, stamped
+from .together import Together, spanning
 from .windows import Window, with_rows
 
 Schema = Callable[[str], pa.Schema]
@@ -31,7 +33,9 @@ class Held:
 
     def view(self, name: str, schema: pa.Schema, start_us: int, end_us: int, *, derived: bool = False) -> View:
         rows = None if self.paths else _fitted(self.rows, schema)
-        return View(name, schema, start_us, end_us, self.paths, self.rows.num_rows, derived, rows)
+        sources = pc.unique(self.rows["source"]).to_pylist() if "source" in self.rows.column_names else []
+        source = sources[0] or "" if len(sources) == 1 else ""
+        return View(name, schema, start_us, end_us, self.paths, self.rows.num_rows, derived, rows, source)
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Replay:
     limits: Limits = field(default_factory=lambda: Limits(threads=1))
     shards: int = 1
     chunk_rows: int = CHUNK_ROWS
+    together: bool = False  # all windows in one query, where it may be
 
     def findings(
         self,
@@ -56,24 +61,32 @@ class Replay:
         made = {name: Held(self.derive(self.tables[name], held)) for name in detector.derived}
         if windows is None:
             windows = list(self.windows(detector, held, made))
-        found = []
-        for window in windows:
-            views = tuple(self._views(detector, held, made, window))
-            chosen = detector.tuning() if tuning is None else tuning
-            work = Evaluation(
-                detector, self.sensor, window, views, chosen, self.limits, self._shards(detector), self.chunk_rows
-            )
-            found.extend(work.run())
-        return found
+        chosen, shards = detector.tuning() if tuning is None else tuning, self._shards(detector)
+
+        def over(span: Window) -> Evaluation:
+            views = tuple(self._views(detector, held, made, span))
+            return Evaluation(detector, self.sensor, span, views, chosen, self.limits, shards, self.chunk_rows)
+
+        return [finding for found in self._each(windows, over) for finding in found]
 
     def derive(self, table: type[DerivedTable], held: Mapping[str, Held]) -> pa.Table:
         """A derived table of every hour that holds rows, with `sensor` and `hour_us` as in the lake."""
-        parts = [derived_schema(table).empty_table()]
-        for hour in sorted({h for name in table.reads if name in held for h in held[name].hours()}):
-            views = tuple(self._view(name, held, hour, hour + HOUR_US) for name in table.reads)
-            work = Derivation(table, self.sensor, hour, views, self.limits, self._shards(table))
-            parts.append(stamped(work.run(), self.sensor, hour))
-        return pa.concat_tables(parts)
+        hours = sorted({h for name in table.reads if name in held for h in held[name].hours()})
+
+        def over(span: Window) -> Derivation:
+            views = tuple(self._view(name, held, span.start_us, span.end_us) for name in table.reads)
+            return Derivation(table, self.sensor, span.start_us, views, self.limits, self._shards(table))
+
+        made = self._each([Window(hour, hour + HOUR_US) for hour in hours], over)
+        parts = [stamped(rows, self.sensor, hour) for hour, rows in zip(hours, made, strict=True)]
+        return pa.concat_tables([derived_schema(table).empty_table(), *parts])
+
+    def _each(self, windows: Sequence[Window], over: Callable[[Window], Evaluation | Derivation]) -> list[Any]:
+        if self.together and len(windows) > 1:
+            together = Together(over(spanning(windows)), tuple(windows))
+            if not any(view.pairs for view in together.views):
+                return together.run()
+        return [over(window).run() for window in windows]
 
     def windows(self, detector: type[Detector], held: Mapping[str, Held], made: Mapping[str, Held]) -> Iterator[Window]:
         hours = {h for name in detector.reads if name in held for h in held[name].hours()}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -14,13 +15,14 @@ from ..plugin import HOUR_US, MICROS, DerivedTable, Detector, Finding
 from ..store import DiskFull, Store
 from ..store.views import View
 from .evaluate import Derivation, Evaluation, Limits, derived_schema, shards_for, stamped
+from .jobs import Job, Jobs
+from .together import ROWS, WINDOWS, Together, spanning
 from .watermark import Watermarks
 from .windows import Window, floor_to, sealed_end, with_rows
 
 log = logging.getLogger(__name__)
 
 NEVER_US = -(2**62)
-TRIES = 3  # an evaluation that fails is run again, in four times as many shards each time
 
 
 @dataclass(frozen=True)
@@ -48,49 +50,6 @@ class Decide(Protocol):
         *,
         early: bool = False,
     ) -> None: ...
-
-
-@dataclass(frozen=True)
-class Job:
-    """One evaluation, to be run anywhere, and what makes its result durable, to be called by the state's writer."""
-
-    work: Evaluation | Derivation
-    commit: Callable[[Any], None]
-    failed: Callable[[Exception], None]
-    renewed: Callable[[int], Job]  # the same job over views made now, in so many shards
-
-    @property
-    def end_us(self) -> int:
-        return self.work.window.end_us if isinstance(self.work, Evaluation) else self.work.hour_us + HOUR_US
-
-    @property
-    def rows(self) -> int:
-        """In the segments behind it, at most."""
-        return sum(view.rows for view in self.work.views)
-
-    def part(self, of: int) -> Evaluation | Derivation:
-        """The work with a part of the memory, in one thread."""
-        return replace(self.work, limits=self.work.limits.part(of))
-
-    def again(self) -> Job:
-        """The job for a further try: its files may have been merged meanwhile, or its shards have been too large."""
-        key = self.work.detector.shard_key if isinstance(self.work, Evaluation) else self.work.table.shard_key
-        return self.renewed(self.work.shards * 4 if key else 1)
-
-    def run_here(self) -> None:
-        """Runs it in this process, with its further tries."""
-        job = self
-        for left in reversed(range(TRIES)):
-            try:
-                result = job.work.run()
-            except Exception as error:  # noqa: BLE001  a detector is a plugin: what it raises is contained here
-                if left:
-                    job = job.again()
-                else:
-                    self.failed(error)
-            else:
-                self.commit(result)
-                return
 
 
 class Scheduler:
@@ -129,20 +88,20 @@ class Scheduler:
         span = self._hours_span(table, sensor, marks, now_s)
         if span is None:
             return None
-        unit = f"hour:{table.name}"
-        for job in self._hour_jobs(table, sensor, *span, unit):
-            return job
-        self._seal(sensor, unit, span[1])
+        mark, until = span
+        for hour in self._hours(table, sensor, mark, until):
+            return self._hour_job(table, sensor, hour, until)
+        self._seal(sensor, _unit(table), until)
         return None
 
     def _due_window(self, watch: Watch, sensor: str, marks: Watermarks, now_s: float) -> Job | None:
         span = self._windows_span(watch, sensor, marks, now_s)
         if span is None:
             return None
-        unit = f"detector:{watch.detector.name}"
-        for job in self._window_jobs(watch, sensor, *span, unit):
-            return job
-        self._seal(sensor, unit, span[1])
+        mark, until = span
+        for window in self._windows(watch.detector, sensor, mark, until):
+            return self._window_job(watch, sensor, window, until)
+        self._seal(sensor, _unit(watch.detector), until)
         return None
 
     def _hours_span(
@@ -152,7 +111,7 @@ class Scheduler:
         watermark = marks.of(sensor, table.reads, now_s=now_s)
         if watermark is None:
             return None
-        mark = self.store.sealed(sensor, f"hour:{table.name}")
+        mark = self.store.sealed(sensor, _unit(table))
         until = sealed_end(watermark, 3600, self._hour_lateness(table, sensor, mark))
         return None if mark is not None and until <= mark else (mark, until)
 
@@ -163,25 +122,20 @@ class Scheduler:
         until = self._sealed_until(watch, sensor, marks, now_s)
         if until is None:
             return None
-        mark = self.store.sealed(sensor, f"detector:{watch.detector.name}")
+        mark = self.store.sealed(sensor, _unit(watch.detector))
         return None if mark is not None and until <= mark else (mark, until)
 
-    def _hour_jobs(
-        self, table: type[DerivedTable], sensor: str, mark: int | None, until: int | None, unit: str | None
-    ) -> Iterator[Job]:
+    def _hours(
+        self, table: type[DerivedTable], sensor: str, mark: int | None, until: int | None = None
+    ) -> Iterator[Window]:
+        """The hours that hold rows of what the table reads."""
         for hour in self.store.hours(table.reads, sensor, after_us=mark):
             if until is None or hour + HOUR_US <= until:
-                yield self._hour_job(table, sensor, hour, unit)
-
-    def _window_jobs(
-        self, watch: Watch, sensor: str, mark: int | None, until: int | None, unit: str | None
-    ) -> Iterator[Job]:
-        for window in self._windows(watch.detector, sensor, mark, until):
-            yield self._window_job(watch, sensor, window, unit)
+                yield Window(hour, hour + HOUR_US)
 
     def _sealed_until(self, watch: Watch, sensor: str, marks: Watermarks, now_s: float) -> int | None:
         detector = watch.detector
-        mark = self.store.sealed(sensor, f"detector:{detector.name}")
+        mark = self.store.sealed(sensor, _unit(detector))
         ends = []
         if detector.reads:
             watermark = marks.of(sensor, detector.reads, now_s=now_s)
@@ -214,40 +168,72 @@ class Scheduler:
             hours.update(int(t["hour_us"][0].as_py()) for t in self._temporary.get((sensor, name), ()))
         return with_rows(sorted(hours), detector.window_s, detector.every_s, after_us=mark, until_us=until)
 
-    def backlog(self, marks: Watermarks, *, now_s: float) -> Iterator[Iterator[Job]]:
-        """The jobs that are due, in groups: run each group to its end, commits in its order, before taking the next.
+    def finish(
+        self, sensors: Sequence[str], marks: Watermarks | None = None, *, now_s: float = 0.0
+    ) -> Iterator[Iterator[Job | Jobs]]:
+        """The jobs of all that is not sealed when the input has ended; what is due by these marks is sealed, else none.
 
-        Marks of what holds no rows are left to `due`.
+        In groups: run each to its end, commits in its order, before taking the next.
         """
-        yield (job for sensor in marks.sensors() for job in self._hours_due(sensor, marks, now_s))
-        yield (job for sensor in marks.sensors() for job in self._windows_due(sensor, marks, now_s))
+        self._temporary = {}
+        yield (job for sensor in sensors for job in self._hours_left(sensor, marks, now_s))
+        yield (job for sensor in sensors for job in self._windows_left(sensor, marks, now_s))
+        self._temporary = {}
 
-    def _hours_due(self, sensor: str, marks: Watermarks, now_s: float) -> Iterator[Job]:
+    def _hours_left(self, sensor: str, marks: Watermarks | None, now_s: float) -> Iterator[Job | Jobs]:
         for table in self.tables.values():
-            span = self._hours_span(table, sensor, marks, now_s)
-            if span is not None:
-                yield from self._hour_jobs(table, sensor, *span, f"hour:{table.name}")
+            span = self._hours_span(table, sensor, marks, now_s) if marks else None
+            until = span[1] if span else None
+            yield from self._together(
+                list(self._hours(table, sensor, self.store.sealed(sensor, _unit(table)))),
+                partial(self._hour_job, table, sensor, until=until),
+                partial(self._derivation, table, sensor),
+                partial(self._commit_hours, table, sensor, until),
+            )
 
-    def _windows_due(self, sensor: str, marks: Watermarks, now_s: float) -> Iterator[Job]:
+    def _windows_left(self, sensor: str, marks: Watermarks | None, now_s: float) -> Iterator[Job | Jobs]:
+        for table in self.tables.values():
+            if marks and (span := self._hours_span(table, sensor, marks, now_s)):
+                self._seal(sensor, _unit(table), span[1])  # the hours that hold rows are sealed
         for watch in self.watches.values():
-            span = self._windows_span(watch, sensor, marks, now_s)
-            if span is not None:
-                yield from self._window_jobs(watch, sensor, *span, f"detector:{watch.detector.name}")
+            span = self._windows_span(watch, sensor, marks, now_s) if marks else None
+            until = span[1] if span else None
+            yield from self._together(
+                list(self._windows(watch.detector, sensor, self.store.sealed(sensor, _unit(watch.detector)), None)),
+                partial(self._window_job, watch, sensor, until=until),
+                partial(self._evaluation, watch, sensor),
+                partial(self._commit_windows, watch, sensor, until),
+            )
 
-    def finish(self, sensors: Sequence[str]) -> Iterator[Iterator[Job]]:
-        """The jobs of what is not sealed when the input has ended, in groups as `backlog`'s. Seals nothing."""
-        self._temporary = {}
-        yield (job for sensor in sensors for job in self._hours_left(sensor))
-        yield (job for sensor in sensors for job in self._windows_left(sensor))
-        self._temporary = {}
+    def _together(
+        self,
+        windows: Sequence[Window],
+        alone: Callable[[Window], Job],
+        over: Callable[[Window], Evaluation | Derivation],
+        commit: Callable[[Sequence[Window], Sequence[Any]], None],
+    ) -> Iterator[Job | Jobs]:
+        """As many windows in one query as hold few rows together."""
+        if len(windows) < 2:
+            yield from map(alone, windows)
+        elif len(windows) <= WINDOWS and self._may(together := Together(over(spanning(windows)), tuple(windows))):
+            yield Jobs(together, partial(commit, windows), partial(map, alone, windows))
+        else:
+            half = len(windows) // 2
+            yield from self._together(windows[:half], alone, over, commit)
+            yield from self._together(windows[half:], alone, over, commit)
 
-    def _hours_left(self, sensor: str) -> Iterator[Job]:
-        for table in self.tables.values():
-            yield from self._hour_jobs(table, sensor, self.store.sealed(sensor, f"hour:{table.name}"), None, None)
-
-    def _windows_left(self, sensor: str) -> Iterator[Job]:
-        for name, watch in self.watches.items():
-            yield from self._window_jobs(watch, sensor, self.store.sealed(sensor, f"detector:{name}"), None, None)
+    def _may(self, together: Together) -> bool:
+        """Whether it holds few rows, and the windows' views show no other rows than one over all of them."""
+        sensor, first_us = together.work.sensor, together.windows[0].end_us
+        return together.rows <= ROWS and not any(
+            view.pairs
+            or (
+                len(self.store.sources(view.name, sensor, before_us=view.end_us)) > 1
+                and self.store.shown_source(view.name, sensor, before_us=first_us) != view.source
+            )
+            for view in together.views
+            if not view.derived
+        )
 
     def early(self, name: str, sensor: str, end_us: int) -> Job | None:
         """The job that tells of a window before it is sealed, by its early tables alone; None once it is sealed."""
@@ -287,51 +273,80 @@ class Scheduler:
         evaluation = Evaluation(detector, sensor, window, views, watch.tuning, self.limits, shards)
         return Job(evaluation, commit, failed, renewed)
 
-    def _hour_job(self, table: type[DerivedTable], sensor: str, hour: int, unit: str | None, shards: int = 0) -> Job:
-        views = tuple(self._view(name, sensor, hour, hour + HOUR_US) for name in table.reads)
-        shards = shards or shards_for(sum(v.rows for v in views), table.shard_key)
-
+    def _hour_job(
+        self, table: type[DerivedTable], sensor: str, hour: Window, until: int | None, shards: int = 0
+    ) -> Job:
         def commit(rows: pa.Table) -> None:
-            whole = stamped(rows, sensor, hour)
-            self._forget_failure(sensor, table.name, hour + HOUR_US)
-            if unit is not None:
-                self.store.commit_derived(table.name, sensor, hour, whole, unit)
+            self._commit_hours(table, sensor, until, [hour], [rows])
+
+        def failed(error: Exception) -> None:
+            self._note_failure(sensor, table, hour, until, error)
+
+        def renewed(shards: int) -> Job:
+            return self._hour_job(table, sensor, hour, until, shards)
+
+        return Job(self._derivation(table, sensor, hour, shards), commit, failed, renewed)
+
+    def _derivation(self, table: type[DerivedTable], sensor: str, span: Window, shards: int = 0) -> Derivation:
+        views = tuple(self._view(name, sensor, span.start_us, span.end_us) for name in table.reads)
+        shards = shards or shards_for(sum(v.rows for v in views), table.shard_key)
+        return Derivation(table, sensor, span.start_us, views, self.limits, shards)
+
+    def _commit_hours(
+        self,
+        table: type[DerivedTable],
+        sensor: str,
+        until: int | None,
+        hours: Sequence[Window],
+        made: Sequence[pa.Table],
+    ) -> None:
+        for hour, rows in zip(hours, made, strict=True):
+            whole = stamped(rows, sensor, hour.start_us)
+            self._forget_failure(sensor, table.name, hour.end_us)
+            if until is not None and hour.end_us <= until:
+                self.store.commit_derived(table.name, sensor, hour.start_us, whole, _unit(table))
             elif whole.num_rows:
                 self._temporary.setdefault((sensor, table.name), []).append(whole)
 
+    def _window_job(self, watch: Watch, sensor: str, window: Window, until: int | None, shards: int = 0) -> Job:
+        def commit(found: Sequence[Finding]) -> None:
+            self._commit_windows(watch, sensor, until, [window], [found])
+
         def failed(error: Exception) -> None:
-            self._note_failure(sensor, table.name, Window(hour, hour + HOUR_US), unit, error)
+            self._note_failure(sensor, watch.detector, window, until, error)
 
         def renewed(shards: int) -> Job:
-            return self._hour_job(table, sensor, hour, unit, shards)
+            return self._window_job(watch, sensor, window, until, shards)
 
-        return Job(Derivation(table, sensor, hour, views, self.limits, shards), commit, failed, renewed)
+        return Job(self._evaluation(watch, sensor, window, shards), commit, failed, renewed)
 
-    def _window_job(self, watch: Watch, sensor: str, window: Window, unit: str | None, shards: int = 0) -> Job:
+    def _evaluation(self, watch: Watch, sensor: str, span: Window, shards: int = 0) -> Evaluation:
         detector = watch.detector
-        start = window.start_us - detector.lookback_s * MICROS
-        past = window.start_us - (detector.past_s or detector.lookback_s) * MICROS
+        start = span.start_us - detector.lookback_s * MICROS
+        past = span.start_us - (detector.past_s or detector.lookback_s) * MICROS
         views = tuple(
-            [self._view(name, sensor, start, window.end_us) for name in detector.reads]
-            + [self._view(name, sensor, past, window.end_us, derived=True) for name in detector.derived]
+            [self._view(name, sensor, start, span.end_us) for name in detector.reads]
+            + [self._view(name, sensor, past, span.end_us, derived=True) for name in detector.derived]
         )
         shards = shards or shards_for(sum(v.rows for v in views), detector.shard_key)
+        return Evaluation(detector, sensor, span, views, watch.tuning, self.limits, shards)
 
-        def commit(found: Sequence[Finding]) -> None:
-            self._forget_failure(sensor, detector.name, window.end_us)
-            with self.store.transaction() as tx:
-                self.decide(tx, detector.name, sensor, window, found)
-                if unit is not None:
-                    self._mark(tx, sensor, unit, window.end_us)
-
-        def failed(error: Exception) -> None:
-            self._note_failure(sensor, detector.name, window, unit, error)
-
-        def renewed(shards: int) -> Job:
-            return self._window_job(watch, sensor, window, unit, shards)
-
-        evaluation = Evaluation(detector, sensor, window, views, watch.tuning, self.limits, shards)
-        return Job(evaluation, commit, failed, renewed)
+    def _commit_windows(
+        self,
+        watch: Watch,
+        sensor: str,
+        until: int | None,
+        windows: Sequence[Window],
+        found: Sequence[Sequence[Finding]],
+    ) -> None:
+        name = watch.detector.name
+        for window in windows:
+            self._forget_failure(sensor, name, window.end_us)
+        with self.store.transaction() as tx:
+            for window, its in zip(windows, found, strict=True):
+                self.decide(tx, name, sensor, window, its)
+                if until is not None and window.end_us <= until:
+                    self._mark(tx, sensor, _unit(watch.detector), window.end_us)
 
     def _view(self, name: str, sensor: str, start_us: int, end_us: int, *, derived: bool = False) -> View:
         if derived:
@@ -362,19 +377,26 @@ class Scheduler:
         self.store.seal(tx, sensor, unit, until)
         self.sealed(tx, unit)
 
-    def _note_failure(self, sensor: str, name: str, window: Window, unit: str | None, error: Exception) -> None:
+    def _note_failure(
+        self,
+        sensor: str,
+        plugin: type[Detector] | type[DerivedTable],
+        window: Window,
+        until: int | None,
+        error: Exception,
+    ) -> None:
         if isinstance(error, DiskFull) or "no space left" in str(error).lower():  # a spill: the window is due again
             raise DiskFull("no space left on the disk for an evaluation; make room", where=str(self.store.root))
         log.error(
             "%s: the window that ends at %d s could not be evaluated and is passed over: %s",
-            name,
+            plugin.name,
             window.end_us // MICROS,
             error,
         )
         with self.store.transaction() as tx:
-            self.store.note_failed_window(tx, sensor, name, window.start_us, window.end_us, str(error))
-            if unit is not None:
-                self._mark(tx, sensor, unit, window.end_us)
+            self.store.note_failed_window(tx, sensor, plugin.name, window.start_us, window.end_us, str(error))
+            if until is not None and window.end_us <= until:
+                self._mark(tx, sensor, _unit(plugin), window.end_us)
 
     def _forget_failure(self, sensor: str, name: str, end_us: int) -> None:
         """A window that failed while it was open, and is evaluated now that there are more rows, has failed no more."""
@@ -382,3 +404,8 @@ class Scheduler:
         if self.store.query("SELECT 1 FROM windows_failed WHERE sensor = ? AND detector = ? AND end_us = ?", this):
             with self.store.transaction() as tx:
                 tx.execute("DELETE FROM windows_failed WHERE sensor = ? AND detector = ? AND end_us = ?", this)
+
+
+def _unit(plugin: type[Detector] | type[DerivedTable]) -> str:
+    """Under which name the store knows its mark."""
+    return f"{'detector' if issubclass(plugin, Detector) else 'hour'}:{plugin.name}"

@@ -114,6 +114,16 @@ def same_with_threads(trial: Trial) -> list[str]:
     return [p for n, run in enumerate(runs[1:], 2) for p in _differs(f"run {n}", runs[0], run)]
 
 
+def same_together(trial: Trial) -> list[str]:
+    """Equal whether windows are run one by one or in one query: the rows, and again half a window later, and later."""
+    step_us = trial.plugin.window_s * MICROS // 2 if issubclass(trial.plugin, Detector) else HOUR_US
+    times = (0, step_us, 3 * max(step_us, HOUR_US))
+    held = {
+        name: Held(pa.concat_tables([shifted(rows, by_us) for by_us in times])) for name, rows in trial.held().items()
+    }
+    return _differs("together", trial.texts(held), trial.texts(held, replace(trial.replay, together=True)))
+
+
 def same_when_later(trial: Trial) -> list[str]:
     """Whole hours later (whole `every`s, where they are longer), all is equal but the times."""
     every_s = trial.plugin.every_s if issubclass(trial.plugin, Detector) else 0
@@ -178,8 +188,8 @@ def bears_missing_rows(trial: Trial) -> list[str]:
 CHECKS: Mapping[str, Callable[[Trial], list[str]]] = {
     check.__name__: check
     for check in (
-        *(gives_something, well_formed, same_however_cut, same_in_shards, same_with_threads, same_when_later),
-        *(found_over_an_edge, blind_to_later_rows, bears_missing_rows),
+        *(gives_something, well_formed, same_however_cut, same_in_shards, same_with_threads, same_together),
+        *(same_when_later, found_over_an_edge, blind_to_later_rows, bears_missing_rows),
     )
 }
 

@@ -1,4 +1,4 @@
-"""Configuration, rules, enrichers' files and the index."""
+"""Enrichers' files, sensors that read captures, and the index."""
 
 from __future__ import annotations
 
@@ -7,38 +7,9 @@ from collections.abc import Iterator
 
 from .. import capture
 from ..config import Config
-from ..decide import RuleSet, load_rules
-from ..decide.testing import Bench
 from ..errors import AegisError
 from ..registry import Registry
 from .check import Check
-
-
-def rules(config: Config, registry: Registry) -> Iterator[Check]:
-    """Whether the rules check; every problem of theirs."""
-    try:
-        found = load_rules(config.rules_dir, registry.detectors, Bench.of(registry).enrichment.schema)
-    except AegisError as error:
-        yield from (Check("rules", "problem", str(p)) for p in error.problems)
-        return
-    if not found.detectors and not found.rows:
-        yield Check("rules", "problem", f"{config.rules_dir}: no rule is enabled, so nothing is watched; enable one")
-        return
-    yield from _idle(found)
-    off = f"; disabled: {', '.join(found.disabled)}" if found.disabled else ""
-    yield Check("rules", "ok", f"{len(found.detectors)} detectors, {len(found.rows)} row rules{off}")
-
-
-def _idle(found: RuleSet) -> Iterator[Check]:
-    """Which detectors cannot find anything as they are tuned."""
-    for rule in found.detectors.values():
-        try:
-            why = rule.detector.idle(rule.tuning)
-        except AegisError as error:
-            yield from (Check(rule.id, "problem", f"is not run: {p}") for p in error.problems)
-            continue
-        if why:
-            yield Check(rule.id, "note", why)
 
 
 def enrichers(config: Config, registry: Registry, now_s: float) -> Iterator[Check]:

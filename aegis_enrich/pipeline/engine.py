@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
 from ..config import Config, size_bytes
-from ..decide import Decider, DetectorRule, RuleSet, evaluate_rows, load_rules
+from ..correlate import Correlation, Correlator, load_correlation
+from ..decide import Decider, DetectorRule, RuleSet, evaluate_rows, in_force, load_rules
+from ..decide.folders import rule_files
 from ..deliver import Delivery
 from ..detect.early import Early
 from ..detect.evaluate import Limits
@@ -40,6 +43,7 @@ RULES_S = 5.0
 ROW_LATENESS_S = 660  # of the slowest rows that a row rule may read
 IDLE_S = 0.5
 BUSY_S = 0.02  # while an evaluation runs: its result is committed, and the next begins, soon
+CORRELATE_S = 1.0
 EARLY_S = 0.2  # between two windows that are told of early, and nine times as long as the one before took
 FULL_S = 5.0  # between two tries to commit while the disk is full
 TOLD_S = 60.0
@@ -53,19 +57,25 @@ class Parts:
     registry: Registry
     enrichment: Enrichment
     rules: RuleSet
+    correlation: Correlation = field(default_factory=Correlation)
 
 
 def assemble(config: Config, registry: Registry) -> Parts:
     """Enrichers, rules and detectors as configured; raises ConfigError or Problems where something does not check."""
     settings = config.enricher_settings()
     enrichment = Enrichment([kind(settings.get(name, {})) for name, kind in registry.enrichers.items()])
-    rules = load_rules(config.rules_dir, registry.detectors, enrichment.schema)
+    rules, correlation = _rules_of(config, registry, enrichment.schema)
+    return Parts(config, registry, enrichment, rules, correlation)
+
+
+def _rules_of(config: Config, registry: Registry, schema: Callable[[str], pa.Schema]) -> tuple[RuleSet, Correlation]:
+    rules = load_rules(config.rules_dir, registry.detectors, schema)
     if not rules.detectors and not rules.rows:
         raise ConfigError(
             "no rule is enabled, so nothing would be watched; enable one, or name other rules in the configuration",
             where=str(config.rules_dir),
         )
-    return Parts(config, registry, enrichment, rules)
+    return rules, load_correlation(config.rules_dir, [r.id for r in rules])
 
 
 class Engine:
@@ -105,8 +115,8 @@ class Engine:
         self._full = self._dry = False  # the last commit found no room; there is no room to read more
         self._lost = 0  # of follower.lost, how many are counted
         self._due_s: dict[str, float] = {}
-        self._rules_stamp = _stamp(config.rules_dir)
-        self._use_rules(parts.rules)
+        self._rules_stamp, self._rules_due = _stamp(config.rules_dir), False
+        self._use_rules(parts.rules, parts.correlation)
         now_s = time.monotonic()
         for known in store.progress():
             for table, reached_us in known.reached.items():
@@ -122,12 +132,10 @@ class Engine:
         pa.default_memory_pool().release_unused()  # what reading held is for the queries now
         self._note_lost()
         self._mark_row_rules()
-        for group in self.scheduler.backlog(self.marks, now_s=time.monotonic()):
+        for group in self.scheduler.finish(self.marks.sensors(), self.marks, now_s=time.monotonic()):
             run_together(group, self.scheduler.limits.threads, stop=self._is_to_stop)
         while not self._is_to_stop() and (job := self.scheduler.due(self.marks, now_s=time.monotonic())):
-            job.run_here()
-        for group in self.scheduler.finish(self.marks.sensors()):
-            run_together(group, self.scheduler.limits.threads, stop=self._is_to_stop)
+            job.run_here()  # of what holds no rows only the marks go on
         self._settle(all_of_them=True)
 
     def _is_to_stop(self) -> bool:
@@ -191,6 +199,8 @@ class Engine:
             if not self.beside.collect():
                 return
             self._due_s.pop("due", None)
+        if self._rules_due:
+            self._reload_rules()
         if self._every("due", 0.2) and (job := self.scheduler.due(self.marks, now_s=time.monotonic())):
             self.beside.start(job)
 
@@ -213,7 +223,9 @@ class Engine:
         if self._every("refresh", RULES_S):
             if self.parts.enrichment.refresh():
                 self.decider.config_hash = self._config_hash()
-            self._reload_rules()
+            self._rules_due |= _stamp(self.parts.config.rules_dir) != self._rules_stamp
+            if self._rules_due and not self.beside.busy:
+                self._reload_rules()
 
     def _keep_up(self) -> None:
         """Lets the state's upkeep go on beside, on a full disk too: it may make room."""
@@ -237,23 +249,39 @@ class Engine:
             self._lost += 1
 
     def _settle(self, *, all_of_them: bool = False) -> None:
+        self._correlate(all_of_them=all_of_them)
         if self.store.query("SELECT 1 FROM alerts WHERE pending = 1 LIMIT 1"):
             with self.store.transaction() as tx:
                 self.decider.settle(tx, all_of_them=all_of_them)
 
+    def _correlate(self, *, all_of_them: bool) -> None:
+        """A tenth of the time at most, where there are very many alerts of one host."""
+        if all_of_them or self._every("correlate", CORRELATE_S):
+            begun_s = time.monotonic()
+            self.correlator.run(all_of_them=all_of_them)
+            now_s = time.monotonic()
+            self._due_s["correlate"] = now_s + max(CORRELATE_S, 9 * (now_s - begun_s))
+
     def _mark_row_rules(self) -> None:
         """Row rules see a row when it comes: their periods close with the watermark, as late as the slowest sensor."""
-        now_s = time.monotonic()
+        moved = list(self._row_marks(time.monotonic()))
+        if moved:
+            with self.store.transaction() as tx:
+                for sensor, unit, until in moved:
+                    self.store.seal(tx, sensor, unit, until)
+                    self._sealed(tx, unit)
+
+    def _row_marks(self, now_s: float) -> Iterator[tuple[str, str, int]]:
+        """Sensor, unit and new mark of each row rule whose periods may close further."""
+        tables = {rule.tables for rule in self.rules.rows.values()}
         for sensor in self.marks.sensors():
+            watermarks = {t: self.marks.of(sensor, t, now_s=now_s) for t in tables}
             for rule in self.rules.rows.values():
-                watermark = self.marks.of(sensor, rule.tables, now_s=now_s)
-                unit = f"rule:{rule.id}"
+                watermark, unit = watermarks[rule.tables], f"rule:{rule.id}"
                 until = None if watermark is None else sealed_end(watermark, 3600, ROW_LATENESS_S)
                 mark = self.store.sealed(sensor, unit)
                 if until is not None and (mark is None or until > mark):
-                    with self.store.transaction() as tx:
-                        self.store.seal(tx, sensor, unit, until)
-                        self._sealed(tx, unit)
+                    yield sensor, unit, until
 
     def _sealed(self, tx: sqlite3.Connection, unit: str) -> None:
         """Closes what every sensor has passed."""
@@ -262,8 +290,9 @@ class Engine:
             mark = tx.execute("SELECT min(sealed_us) FROM sealed WHERE unit = ?", [unit]).fetchone()[0]
             self.decider.close(tx, name, mark)
 
-    def _use_rules(self, rules: RuleSet) -> None:
-        self.rules = rules
+    def _use_rules(self, rules: RuleSet, correlation: Correlation) -> None:
+        self.rules, self.correlation = rules, correlation
+        self.correlator = Correlator(self.store, correlation, rules.health, wall_us)
         self.decider = Decider(rules, self.parts.enrichment.describe, self._config_hash(), wall_us)
         self.scheduler = Scheduler(
             self.store,
@@ -276,9 +305,14 @@ class Engine:
         )
         self.early = Early(self.scheduler)
         self.intake.early_tables, self.intake.early = self.early.tables, self.early.note
-        self.intake.row_rules = lambda table, sensor, rows: evaluate_rows(rules, table, sensor, rows)
+        self.intake.row_rules = lambda table, sensor, rows: evaluate_rows(
+            rules, table, sensor, rows, self.parts.enrichment.describe
+        )
         self.intake.apply_rows = self.decider.rows
         self.intake.late = partial(count_late, self.store, self.scheduler)
+        for suppression in rules.expired(wall_us()):
+            log.warning("%s: a suppression has expired: %s", suppression.written, suppression)
+        self._note_rules()
 
     def _config_hash(self) -> str:
         """Of what the analysts decide: rules with their tuning, networks, lists."""
@@ -290,23 +324,36 @@ class Engine:
 
     def _reload_rules(self) -> None:
         """Takes up changed rules between two evaluations; what does not check is said and changes nothing."""
-        stamp = _stamp(self.parts.config.rules_dir)
-        if stamp == self._rules_stamp or self.beside.busy:
-            return
-        self._rules_stamp = stamp
+        self._rules_due, self._rules_stamp = False, _stamp(self.parts.config.rules_dir)
         try:
-            rules = load_rules(self.parts.config.rules_dir, self.parts.registry.detectors, self._schema)
+            rules, correlation = _rules_of(self.parts.config, self.parts.registry, self._schema)
         except AegisError as error:
-            log.warning("the changed rules do not check, so the old ones stay in force:\n%s", error)
+            refused = in_force.in_a_line(error, self.parts.config.rules_dir)
+            log.warning("the changed rules do not check, so the old ones stay in force: %s", refused)
+            self._note_rules(refused)
             return
-        if rules.hash != self.rules.hash:
-            log.info("rules changed: %d detectors, %d row rules", len(rules.detectors), len(rules.rows))
-            self._use_rules(rules)
-            self.early.note_open(self.marks.sensors())
+        if (rules.hash, correlation.hash) == (self.rules.hash, self.correlation.hash):
+            self._note_rules()
+            return
+        log.info("rules changed: %d detectors, %d row rules", len(rules.detectors), len(rules.rows))
+        self._use_rules(rules, correlation)
+        self.early.note_open(self.marks.sensors())
+
+    def _note_rules(self, refused: str = "") -> None:
+        """Keeps in the state what is in force; where that is new, puts alerts under it that are there already."""
+        digest = f"{self.rules.hash} {self.correlation.hash}"
+        now = in_force.InForce(str(self.parts.config.rules_dir), digest, refused)
+        try:
+            with self.store.transaction() as tx:
+                if in_force.note(tx, now):
+                    self.decider.review(tx)
+        except DiskFull as error:
+            log.warning("%s; what is suppressed now is withdrawn at the next start", error)
 
     def _last_flush(self) -> None:
         try:
             self.intake.flush()
+            self.correlator.run()
         except DiskFull as error:
             log.warning("%s; what was read last is read again at the next start", error)
 
@@ -331,9 +378,12 @@ def _can_find(rule: DetectorRule) -> bool:
 
 
 def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    """What tells that a folder of rules has changed."""
-    stats = [(str(p), p.stat()) for p in sorted(folder.rglob("*.yml"))]
-    return tuple((p, s.st_mtime_ns, s.st_size) for p, s in stats)
+    """What tells that a folder of rules, or the one that it extends, has changed."""
+    found = []
+    for path in rule_files(folder).values():
+        with contextlib.suppress(OSError):  # an editor has just put another file in its place
+            found.append((str(path), path.stat().st_mtime_ns, path.stat().st_size))
+    return tuple(found)
 
 
 def wall_us() -> int:

@@ -18,17 +18,21 @@ _PRIMARY = 0xFF  # of SQLite's extended error codes, what the primary one is
 _FULL = "no space left on the disk; make room or lower retention.max_size"
 
 
+def _script(name: str) -> str:
+    return (files("aegis_enrich.store") / name).read_text(encoding="utf-8")
+
+
 def _schema() -> str:
-    return (files("aegis_enrich.store") / "schema.sql").read_text(encoding="utf-8")
+    return _script("schema.sql")
 
 
 @dataclass(frozen=True)
 class Schema:
     """What the state looks like; `migrations` holds, by N, the script that takes version N to N + 1."""
 
-    version: int = 1
+    version: int = 2
     script: Callable[[], str] = _schema
-    migrations: Mapping[int, str] = field(default_factory=dict)
+    migrations: Mapping[int, str] = field(default_factory=lambda: {1: _script("to_2.sql")})
 
 
 SCHEMA = Schema()

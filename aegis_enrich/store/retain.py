@@ -134,18 +134,30 @@ def unlink_replaced(store: Store, *, now_us: int, grace_us: int = TOMBSTONE_US) 
 
 
 def forget_alerts(store: Store, ages: Retention, newest: Mapping[str, int]) -> int:
-    """Drops closed alerts that are older than they may be, with their findings; how many."""
+    """Drops closed alerts that are older than they may be, with their findings; how many.
+
+    What belongs to an incident stays as long as that goes on, and goes with it.
+    """
     if not newest:
         return 0
     cut = max(newest.values()) - int(ages.alerts_days * DAY_US)
     rows = store.query(
-        "SELECT alert_id FROM alerts WHERE status != 'open' AND pending = 0 AND last_us < ? AND closes_us < ? LIMIT ?",
-        [cut, cut, AT_ONCE],
+        "SELECT alert_id FROM alerts WHERE status != 'open' AND pending = 0 AND last_us < ?1 AND closes_us < ?1"
+        " AND NOT EXISTS (SELECT 1 FROM incidents AS i"
+        " WHERE i.incident_id = json_extract(nullif(told, ''), '$.incident.id') AND i.last_us >= ?1) LIMIT ?2",
+        [cut, AT_ONCE],
     )
     if rows:
         with store.transaction() as tx:
             tx.executemany("DELETE FROM findings WHERE alert_id = ?", rows)
             tx.executemany("DELETE FROM alerts WHERE alert_id = ?", rows)
+            tx.executemany("DELETE FROM ties WHERE alert_id = ?", rows)
+            tx.execute(
+                "DELETE FROM incidents AS i WHERE status != 'open' AND pending = 0 AND last_us < ?1 AND NOT EXISTS ("
+                # what was said of one that became part of another is said of that
+                "SELECT 1 FROM incidents AS h WHERE h.incident_id = i.merged_into AND h.last_us >= ?1)",
+                [cut],
+            )
             tx.execute("DELETE FROM late_windows WHERE hour_us < ?", [cut])
             tx.execute("DELETE FROM windows_failed WHERE end_us < ?", [cut])
     return len(rows)
@@ -154,13 +166,15 @@ def forget_alerts(store: Store, ages: Retention, newest: Mapping[str, int]) -> i
 def forget_documents(store: Store, *, now_us: int, delivered: int | None) -> int:
     """Drops what the outbox need not keep: revisions that every sink has passed and that are not the newest one.
 
-    The newest revision of an alert stays as long as the alert, so that a sink that comes later gets every alert once.
+    The newest revision of an alert stays as long as the alert, so that a sink that comes later gets every alert once;
+    so does that of an incident.
     `delivered`: the position that every sink in use has passed, None where there is none.
     """
     rows = store.query(
         "SELECT seq FROM outbox AS o WHERE seq <= ? AND queued_us < ? AND ("
         " EXISTS (SELECT 1 FROM outbox AS n WHERE n.kind = o.kind AND n.id = o.id AND n.seq > o.seq)"
-        " OR (kind = 'alert' AND NOT EXISTS (SELECT 1 FROM alerts AS a WHERE a.alert_id = o.id))) LIMIT ?",
+        " OR (kind = 'alert' AND NOT EXISTS (SELECT 1 FROM alerts AS a WHERE a.alert_id = o.id))"
+        " OR (kind = 'incident' AND NOT EXISTS (SELECT 1 FROM incidents AS i WHERE i.incident_id = o.id))) LIMIT ?",
         [2**62 if delivered is None else delivered, now_us - OUTBOX_US, AT_ONCE],
     )
     if rows:

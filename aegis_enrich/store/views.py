@@ -45,11 +45,19 @@ class View:
         needed = {n.lower() for n in (*names, *_NEEDED.get(self.name, ()), "ts", "end_ts", "hour_us")}
         return replace(self, schema=pa.schema([f for f in self.schema if f.name.lower() in needed]))
 
+    @property
+    def pairs(self) -> bool:
+        """Whether a row of it may be made of two, so that another span may show other rows."""
+        held = bool(self.paths) or self.temporary is not None
+        return self.name == "dns" and self.source != "zeek" and held
+
 
 def create_view(
-    connection: duckdb.DuckDBPyConnection, view: View, *, shard: tuple[str, int, int] | None = None
+    connection: duckdb.DuckDBPyConnection, view: View, *, prefix: str = "", shard: tuple[str, int, int] | None = None
 ) -> None:
     """Makes the view in `connection`, with `ts_us` and `end_us` (µs, BIGINT) beside a log's `ts` and `end_ts`.
+
+    Its name is the table's, after `prefix`.
 
     `shard` (column, count, number) keeps the rows whose hash of the column falls to that number; a table without that
     column stays whole.
@@ -78,9 +86,9 @@ def create_view(
     times = "" if view.derived else ", epoch_us(ts) AS ts_us, epoch_us(end_ts) AS end_us"
     source = " UNION ALL ".join(parts)
     sql = f"SELECT *{times} FROM ({source}) WHERE {' AND '.join(where)}"
-    if view.name == "dns" and view.source != "zeek":
+    if view.pairs:
         sql = _paired(sql, view.schema)
-    connection.execute(f'CREATE OR REPLACE TEMP VIEW "{view.name}" AS {sql}')
+    connection.execute(f'CREATE OR REPLACE TEMP VIEW "{prefix}{view.name}" AS {sql}')
 
 
 _OF_ANSWER = ("rcode", "rcode_name", "AA", "TC", "RD", "RA", "Z", "answers", "TTLs", "answer_count", "answer_bytes")

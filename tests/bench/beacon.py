@@ -12,6 +12,7 @@ from pathlib import Path
 
 from aegis_enrich.config import Config
 from aegis_enrich.detect.evaluate import Derivation
+from aegis_enrich.detect.jobs import Jobs
 from aegis_enrich.follow import Follower
 from aegis_enrich.pipeline.engine import Engine, assemble
 from aegis_enrich.registry import load
@@ -30,10 +31,11 @@ def main(state: Path, rules: Path) -> None:
             for job in jobs:  # type: ignore[attr-defined]
                 begun = time.perf_counter()
                 job.run_here()
-                (hours if isinstance(job.work, Derivation) else windows).append(time.perf_counter() - begun)
+                work = job.work.work if isinstance(job, Jobs) else job.work
+                (hours if isinstance(work, Derivation) else windows).append(time.perf_counter() - begun)
 
         run_all(iter(lambda: engine.scheduler.due(engine.marks, now_s=time.monotonic()), None))
-        run_all(engine.scheduler.finish(engine.marks.sensors()))
+        run_all(job for group in engine.scheduler.finish(engine.marks.sensors()) for job in group)
         found = store.query("SELECT count(*) FROM alerts")[0][0]
         pairs = store.query("SELECT sum(rows) FROM segments WHERE tbl = 'pair_hour'")[0][0]
     sys.stdout.write(json.dumps({"hours": hours, "windows": windows, "alerts": found, "pair_hours": pairs}) + "\n")

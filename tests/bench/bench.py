@@ -72,7 +72,7 @@ class Bench:
         self.console.print(table)
 
     def stages(self) -> None:
-        """The seconds of each stage, of one run of each kind."""
+        """The seconds of a core that each stage takes, of one run of each kind."""
         log = self._log(self.rows)
         measured = {
             name: json.loads(_last_line(self._script("stages.py", "analyze", log, "--rules", rules)))
@@ -82,7 +82,7 @@ class Bench:
         names = sorted(
             {s for m in measured.values() for s in m}, key=lambda s: -max(m.get(s, 0) for m in measured.values())
         )
-        table = self._table("seconds by stage", "stage", *measured, *(f"rows/s, {n}" for n in measured))
+        table = self._table("seconds of a core by stage", "stage", *measured, *(f"rows/s, {n}" for n in measured))
         for stage in names:
             seconds = [m.get(stage, 0.0) for m in measured.values()]
             rates = [f"{self.rows / s:,.0f}" if s >= 0.001 else "" for s in seconds]

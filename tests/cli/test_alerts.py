@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
+from aegis_enrich.config import shipped_rules
 from aegis_enrich.store import Store
 
 
@@ -75,3 +78,46 @@ def test_it_reads_while_another_process_writes(aegis, state):
         tx.execute("UPDATE alerts SET status = 'closed'")
         documents = aegis("alerts", "list", "--json", "--state", state).json
         assert {d["aegis"]["status"] for d in documents} == {"open"}
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A configuration whose rules suppress one of the two scanners."""
+    shutil.copytree(shipped_rules(), tmp_path / "rules")
+    entry = "- {rule: [port_scan], where: {orig_h: 10.10.0.14}, reason: our scanner, author: me}\n"
+    (tmp_path / "rules" / "suppress.yml").write_text(entry, encoding="utf-8")
+    (tmp_path / "aegis.yml").write_text("rules: rules\n", encoding="utf-8")
+    return tmp_path / "aegis.yml"
+
+
+def test_stored_alerts_that_a_suppression_covers_now_are_left_out(aegis, state, config):
+    def sources(*options):
+        documents = aegis("alerts", "list", "--json", "--state", state, "--config", config, *options).json
+        return {d["source"]["ip"]: d["aegis"].get("suppressed") for d in documents}
+
+    assert sources() == {"10.10.0.15": None}
+    assert sources("--suppressed") == {"10.10.0.14": {"reason": "our scanner", "author": "me"}}
+    shown = aegis("alerts", "list", "--suppressed", "--state", state, "--config", config).out
+    assert "suppressed (our scanner): " in shown
+    (document,) = aegis("alerts", "list", "--suppressed", "--json", "--state", state, "--config", config).json
+    told = aegis("alerts", "show", document["event"]["id"], "--state", state, "--config", config).out
+    assert "suppressed               our scanner (me)" in told
+
+
+def test_the_rules_that_the_state_was_made_with_count(aegis, lab, tmp_path, config):
+    ran = aegis(
+        "analyze", lab / "scan_vertical/tsv", "--rules", tmp_path / "rules", "--state", tmp_path / "r", "--json"
+    )
+    assert ran.json["alerts"] == []
+    (tmp_path / "rules" / "suppress.yml").write_text("[]\n", encoding="utf-8")
+    aegis("analyze", lab / "scan_vertical/tsv", "--rules", tmp_path / "rules", "--state", tmp_path / "s", "--json")
+    assert len(aegis("alerts", "list", "--json", "--state", tmp_path / "s").json) == 1
+    (tmp_path / "rules" / "suppress.yml").write_text("[{where: {orig_h: 10.10.0.14}, reason: x}]", encoding="utf-8")
+    assert aegis("alerts", "list", "--json", "--state", tmp_path / "s").json == []
+
+
+def test_with_rules_that_do_not_check_all_are_shown_and_it_is_said(aegis, state, config, tmp_path):
+    (tmp_path / "rules" / "suppress.yml").write_text("- {where: {orig_h: x}}\n", encoding="utf-8")
+    ran = aegis("alerts", "list", "--json", "--state", state, "--config", config)
+    assert len(ran.json) == 2
+    assert "suppressions are not looked at: " in ran.err and "suppress.yml:1: reason is missing" in ran.err

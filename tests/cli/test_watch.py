@@ -22,7 +22,8 @@ def test_once_reads_what_is_there_and_a_second_time_nothing(aegis, lab, tmp_path
     for _ in range(2):
         ran = aegis("watch", lab / "scan_vertical/tsv", "--once", "--state", tmp_path / "s", "-o", tmp_path / "a")
         assert ran.code == 0
-    assert [(d["source"]["ip"], d["aegis"]["revision"]) for d in lines(tmp_path / "a")] == [("10.10.0.14", 1)]
+    told = [(d["source"]["ip"], d["aegis"]["revision"], "incident" in d["aegis"]) for d in lines(tmp_path / "a")]
+    assert told == [("10.10.0.14", 1, False), ("10.10.0.14", 2, True)]
 
 
 def test_once_on_a_folder_without_logs_is_an_error(aegis, tmp_path):

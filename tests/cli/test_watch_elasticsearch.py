@@ -11,7 +11,7 @@ import pytest
 from aegis_plugins.sinks.elasticsearch import Elasticsearch
 
 pytestmark = pytest.mark.elasticsearch
-ALERTS = "aegis-alerts"
+ALERTS, INCIDENTS = "aegis-alerts", "aegis-incidents"
 LOGS = ("conn", "dns", "http", "ssl")
 
 
@@ -55,7 +55,9 @@ def test_alerts_and_rows_are_there_once_however_often_it_runs(watch, server, lab
         assert ran.code == 0, ran.err
         found = server.documents(ALERTS)
         assert len(found) == len({d["_id"] for d in found}) == len(golden)
-        assert {d["_source"]["aegis"]["revision"] for d in found} == {1}
+        (incident,) = server.documents(INCIDENTS)
+        assert incident["_source"]["aegis"]["alert_count"] == len(found)
+        assert {d["_source"]["aegis"]["incident"]["id"] for d in found} == {incident["_id"]}
         for name in LOGS:
             (path,) = folder.glob(f"{name}.log*")
             count = server.count(f"logs-aegis.{name}-default", term={"observer.name": watch.sensor})
@@ -68,9 +70,11 @@ def test_after_a_revision_the_newer_one_is_there(watch, server, lab, tmp_path):
         lines = file.readlines()
     folder = tmp_path / "logs"
     folder.mkdir()
-    for share, revision in ((0.5, 1), (1.0, 2)):
+    revisions = []
+    for share in (0.5, 1.0):
         (folder / "conn.log").write_bytes(b"".join(lines[: int(len(lines) * share)]))
         assert watch(folder).code == 0
         (found,) = server.documents(ALERTS)
-        assert found["_source"]["aegis"]["revision"] == revision
+        revisions.append(found["_source"]["aegis"]["revision"])
     assert found["_source"]["aegis"]["evidence"]["ports"] == 1000
+    assert revisions[0] < revisions[1]

@@ -84,3 +84,11 @@ def test_what_is_no_test_is_told_with_its_line(row_rule, test, said):
     (problem,) = caught.value.problems
     assert problem.where.endswith(":8")
     assert problem.what.startswith(said)
+
+
+def test_what_is_known_of_addresses(row_rule, rules):
+    text = HEAD + "  - {name: a, rows: {notice: [{}]}, expect: none, site: {10.0.0.1: {net: dmz, scope: external}}}\n"
+    (case,) = row_rule(text).tests
+    assert case.site == {"10.0.0.1": {"network.name": "dmz", "locality": "external"}}
+    with pytest.raises(Problems, match="unknown key 'network' of an address; known are scope, net, asset"):
+        rules(text.replace("net:", "network:"))

@@ -141,7 +141,7 @@ reason: "{resp_p}"
 
 
 def test_suppressed_rows_are_counted_and_only_those(rules, table):
-    suppress = "[{rule: [alert], where: {action: blocked}, reason: handled, expires: 2026-01-05}]"
+    suppress = "[{where: {action: blocked}, reason: handled, begins: 2026-01-05, expires: 2026-01-05}]"
     found = rules(RULE, suppress=suppress)
     day = DAY_US // 1_000_000
     rows = table("suricata_alert", alert(action="blocked"), alert(action="blocked", severity=1), alert(), alert())
@@ -149,6 +149,8 @@ def test_suppressed_rows_are_counted_and_only_those(rules, table):
     assert [(h.suppressed, h.fold.count, h.fold.severity) for h in hits] == [(True, 2, 73), (False, 2, 47)]
     (late,) = evaluate_rows(found, "suricata_alert", "s", table("suricata_alert", alert(action="blocked", ts=day)))
     assert not late.suppressed
+    (early,) = evaluate_rows(found, "suricata_alert", "s", table("suricata_alert", alert(action="blocked", ts=-1)))
+    assert not early.suppressed
 
 
 @pytest.mark.parametrize(

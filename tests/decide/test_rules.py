@@ -20,6 +20,14 @@ def test_a_suppression_holds_through_its_last_day(detector_rule, probe):
     assert not rules.suppressed(rule, outside, START_US)
 
 
+def test_a_suppression_holds_from_its_first_day_on(detector_rule, probe):
+    rule = detector_rule(probe + "suppress: [{where: {orig_h: a}, reason: known, begins: 2026-01-05}]\n")
+    rules = RuleSet.of([rule])
+    assert not rules.suppressed(rule, {"orig_h": "a"}, START_US - 1)
+    assert rules.suppressed(rule, {"orig_h": "a"}, START_US)
+    assert str(rule.suppress[0]) == "known (from 2026-01-05)"
+
+
 def test_suppressions_of_the_site_mean_the_rules_they_name_or_all(rules, probe):
     text = "[{rule: [other], where: {orig_h: a}, reason: x}, {rule: [probe], where: {orig_h: b}, reason: x},"
     other = "id: other\nname: O\ntable: conn\nentity: [orig_h]\nseverity: low\nreason: x\n"

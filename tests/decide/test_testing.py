@@ -191,3 +191,30 @@ def test_the_bench_has_all_that_is_installed_and_knows_no_site():
     assert made["direction"] == "outbound"
     assert made["intel_indicator"] is None
     assert "pair_hour" in bench.tables
+
+
+def test_techniques_are_compared_with_their_tactics(said):
+    attack = "attack: [T1046, {id: T1498, when: {orig_h: 10.0.0.9}}]\ntests:\n"
+    found = said(
+        CALLER.replace("tests:\n", attack)
+        + f"""
+  - {{name: both, rows: {rows(6, "10.0.0.9")}, expect: {{attack: [T1498, TA0007/T1046]}}}}
+  - {{name: one, rows: {rows(6)}, expect: {{attack: [T1046]}}}}
+  - {{name: other, rows: {rows(6)}, expect: {{attack: [T1498]}}}}
+"""
+    )
+    assert (found["both"], found["one"]) == ("", "")
+    assert found["other"].endswith("attack is T1046, expected T1498 (6 calls)")
+
+
+def test_what_is_known_of_addresses_may_be_said(said):
+    override = "overrides:\n  - {where: {orig_net: servers, orig_internal: true}, severity: critical}\ntests:\n"
+    site = "{10.0.0.1: {net: servers, scope: internal, criticality: high}}"
+    found = said(
+        CALLER.replace("tests:\n", override)
+        + f"""
+  - {{name: known, rows: {rows(6)}, site: {site}, expect: {{severity: critical}}}}
+  - {{name: unknown, rows: {rows(6)}, expect: {{severity: high}}}}
+"""
+    )
+    assert set(found.values()) == {""}

@@ -30,7 +30,7 @@ def test_the_page_is_fresh(generate: ModuleType) -> None:
 
 def test_it_tells_of_every_rule(generate: ModuleType) -> None:
     page = generate.page()
-    names = [p.stem for p in sorted((ROOT / "rules").glob("*/*.yml"))]
+    names = [p.stem for folder in ("detectors", "rows") for p in sorted((ROOT / "rules" / folder).glob("*.yml"))]
     assert [n for n in names if f"### {n}\n" not in page] == []
 
 

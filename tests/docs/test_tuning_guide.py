@@ -57,3 +57,38 @@ def test_the_suppressed_pair_is_silent(capsys: pytest.CaptureFixture[str], rules
     rule = rules / "detectors" / "beaconing.yml"
     rule.write_text(rule.read_text(encoding="utf-8") + block, encoding="utf-8")
     assert alerts(capsys, "beacon_http_60s", rules) == []
+
+
+def site(tmp_path: Path, **files: str) -> Path:
+    """A folder of a site's own, which extends the shipped rules."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / f"{name}.yml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def block(beginning: str) -> str:
+    (found,) = [b for b in blocks() if b.startswith(beginning)]
+    return found
+
+
+def test_a_scanner_is_hushed_at_night(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The recorded scan is of 00:20 UTC, which is 01:20 in Amsterdam."""
+    hushed = block("# overrides.yml\nextends")
+    assert alerts(capsys, "scan_vertical", site(tmp_path, overrides=hushed)) == []
+    (tmp_path / "day").mkdir()
+    by_day = site(tmp_path / "day", overrides=hushed.replace("22:00-06:00", "22:00-01:20"))
+    assert len(alerts(capsys, "scan_vertical", by_day)) == 1
+
+
+def test_what_matters_more(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The recorded scans are of 10.20.0.10, among the servers: high, by the map of its tactic critical; and medium."""
+    networks = block("# networks.yml")
+    folder = site(tmp_path, networks=networks, overrides=block("# overrides.yml: servers and guests"))
+    assert [a["event"]["severity"] for a in alerts(capsys, "scan_vertical", folder)] == [99]
+    assert [a["event"]["severity"] for a in alerts(capsys, "scan_slow", folder)] == [99]
+    guests = networks.replace("servers: 10.20.0.0/16", "servers: 10.30.0.0/16").replace("10.99.0.0/16", "10.10.0.0/16")
+    (folder / "networks.yml").write_text(guests, encoding="utf-8")
+    assert [a["event"]["severity"] for a in alerts(capsys, "scan_slow", folder)] == [21]
+    assert [a["event"]["severity"] for a in alerts(capsys, "scan_vertical", folder)] == [99]

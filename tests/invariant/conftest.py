@@ -26,6 +26,7 @@ import pytest
 
 from aegis_enrich.cli.run import stored_alerts
 from aegis_enrich.config import Config, Flush
+from aegis_enrich.correlate import incident_documents
 from aegis_enrich.follow import Follower
 from aegis_enrich.pipeline import engine as engine_module
 from aegis_enrich.pipeline.engine import Engine, Parts, assemble
@@ -317,16 +318,19 @@ def eve_scene(placed: Sequence[tuple[str, float]], *, alerts: int = 0, chance: i
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to: alerts by id, what was late, and the rows that row rules put into alerts (id -> count)."""
+    """What a run came to: alerts by id, what was late, the rows that row rules put into alerts (id -> count), and
+    incidents by id."""
 
     alerts: dict[str, str]
     late: int
     counts: dict[str, int]
+    incidents: dict[str, str]
 
 
 def result_of(store: Store, late: int) -> Result:
     documents = stored_alerts(store)
-    return Result(contents(documents), late, {d["event"]["id"]: d["aegis"]["count"] for d in documents})
+    counts = {d["event"]["id"]: d["aegis"]["count"] for d in documents}
+    return Result(contents(documents), late, counts, contents(incident_documents(store)))
 
 
 def with_flush(parts: Parts, **changes: Any) -> Parts:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from aegis_enrich.detect.jobs import Jobs
 from aegis_enrich.pipeline import engine as engine_module
 from aegis_enrich.pipeline import upkeep as upkeep_module
 from aegis_enrich.store import Store, compact, retain
@@ -34,7 +35,8 @@ def test_a_job_whose_files_are_gone_takes_the_manifest_again(where, tmp_path, wr
             engine.intake.flush()
     with start(logs) as engine:
         jobs = (job for group in engine.scheduler.finish(["sensor"]) for job in group)
-        for number, job in enumerate(jobs):
+        each = (job for several in jobs for job in (several.each() if isinstance(several, Jobs) else [several]))
+        for number, job in enumerate(each):
             if not number:
                 merge_and_unlink(engine.store)
             if number or where == "here":

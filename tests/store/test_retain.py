@@ -121,7 +121,7 @@ def test_log_rows_that_were_not_delivered_are_counted(store, flush, caplog):
 
 def alert(tx, alert_id, *, status="closed", last_us=0, closes_us=0, pending=0, revisions=1, queued_us=0):
     tx.execute(
-        "INSERT INTO alerts VALUES (?, 'rule', 'detector', 0, ?, ?, ?, 47, 0.5, 0, ?, '{}', '{}', ?, 0)",
+        "INSERT INTO alerts VALUES (?, 'rule', 'detector', 0, ?, ?, ?, 47, 0.5, 0, ?, '{}', '{}', ?, 0, 1, '')",
         [alert_id, closes_us, status, revisions, last_us, pending],
     )
     tx.execute("INSERT INTO findings VALUES (?, 'detector', 'sensor', ?, '{}', 0, '{}')", [alert_id, last_us])
@@ -153,6 +153,22 @@ def test_closed_alerts_go_with_their_findings_and_open_ones_stay(store):
     assert store.query("SELECT hour_us FROM late_windows") == [(6 * DAY_US,)]
     assert store.query("SELECT * FROM windows_failed") == []
     assert retain.forget_alerts(store, Retention(alerts_days=10), {}) == 0
+
+
+def test_an_incident_that_became_part_of_another_is_known_as_long_as_that(store):
+    with store.transaction() as tx:
+        alert(tx, "old")
+        for name, status, into, last_us in (
+            ("taken in", "merged", "goes on", 0),
+            ("goes on", "closed", "", 6 * DAY_US),
+            ("forgotten", "merged", "over", 0),
+            ("over", "closed", "", 0),
+        ):
+            tx.execute(
+                "INSERT INTO incidents VALUES (?, 0, ?, 47, 50, ?, ?, 1, '{}', 0, 0)", (name, last_us, status, into)
+            )
+    assert retain.forget_alerts(store, Retention(alerts_days=10), {"sensor": 15 * DAY_US}) == 1
+    assert {i for (i,) in store.query("SELECT incident_id FROM incidents")} == {"taken in", "goes on"}
 
 
 @pytest.mark.parametrize(

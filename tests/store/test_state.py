@@ -8,6 +8,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ from aegis_enrich.errors import StateError
 from aegis_enrich.follow import LogState
 from aegis_enrich.plugin import HOUR_US
 from aegis_enrich.store import DeadLetter, DiskFull, LogProgress, Rows, Store, database
-from aegis_enrich.store.database import SCHEMA
+from aegis_enrich.store.database import SCHEMA, Schema
 from aegis_enrich.store.state import add
 
 DAY_S = 86_400
@@ -163,6 +164,19 @@ def test_an_older_state_is_brought_up_to_date(tmp_path):
             assert store.progress()[0].state.position == 9
     with Store(tmp_path, read_only=True, schema=NEXT) as store:
         assert store.counters()["seen", ""] == 40
+
+
+def test_a_migrated_state_is_like_a_new_one(tmp_path):
+    first = (Path(__file__).parents[1] / "data" / "state" / "schema_1.sql").read_text(encoding="utf-8")
+    Store(tmp_path / "old", schema=Schema(version=1, script=lambda: first, migrations={})).close()
+
+    def shape(store):
+        tables = sorted(t for (t,) in store.query("SELECT name FROM sqlite_schema WHERE type = 'table'"))
+        indexes = store.query("SELECT name, sql FROM sqlite_schema WHERE type = 'index' ORDER BY name")
+        return {t: store.query(f"SELECT * FROM pragma_table_xinfo('{t}') ORDER BY name") for t in tables}, indexes
+
+    with Store(tmp_path / "old") as old, Store(tmp_path / "new") as new:
+        assert shape(old) == shape(new)
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path):

@@ -128,6 +128,65 @@ def test_what_tuning_lowers_is_found() -> None:
     assert len(found(calls(every(3, 40)), min_span_s=60)) == 1
 
 
+RARE: dict[str, Any] = {"server": SERVER, "clients": 1, "first_us": END - HOUR_US, "last_us": END - 1}
+
+
+def test_a_short_run_is_told_at_half_the_score() -> None:
+    (run,) = found(calls(every(3, 30)), known=[RARE])
+    assert (run.evidence["short"], run.evidence["dials"], run.evidence["span_s"], run.score) == (True, 30, 87.0, 0.5)
+    assert run.reason == (
+        "10.0.0.1 called 198.51.100.7:443/tcp 30 times in 1.4 min, one each 3.0 ± 0.0 s, sending 500 ± 0 bytes: a "
+        "rhythm too short to be sure"
+    )
+    (named,) = found((), names(every(6, 30)), known=[RARE | {"server": "c2.test"}])
+    assert (named.entity["key"], named.evidence["short"]) == ("c2.test", True)
+
+
+@pytest.mark.parametrize(
+    ("times", "columns", "known", "hits"),
+    [
+        (every(3, 21), {}, {}, 1),
+        (every(3, 20), {}, {}, 0),  # 57 s
+        (every(80, 19), {}, {}, 0),
+        (every(80, 20), {}, {}, 1),
+        (every(10, 40, jitter=0.3), {}, {}, 1),
+        (every(10, 40, jitter=0.8), {}, {}, 0),
+        (every(10, 40), {"sizes": [500, 520]}, {}, 1),
+        (every(10, 40), {"sizes": [500, 600]}, {}, 0),
+        (every(10, 40), {"sizes": [500, 501, 900, 30_000]}, {}, 0),
+        (every(10, 40), {"proto": "udp"}, {}, 0),
+        (every(10, 40), {"resp_internal": True}, {}, 0),
+        (every(10, 40), {"answered": 0}, {}, 0),
+        (every(10, 40), {"lookup_name": "v10.poll.test"}, {}, 0),
+        (every(10, 40), {}, {"clients": 2}, 1),
+        (every(10, 40), {}, {"clients": 3}, 0),
+        (every(10, 40), {}, {"server": "192.0.2.7"}, 0),  # nobody counted its clients
+        ([*every(10, 40), 40_000.0], {}, {}, 1),  # a visit in the morning
+    ],
+)
+def test_a_short_run_must_be_even_alike_and_rare(
+    times: list[float], columns: dict[str, Any], known: dict[str, Any], hits: int
+) -> None:
+    runs = found(calls(times, **columns), known=[RARE | known], pollers=("poll.test",))
+    assert [r.evidence["short"] for r in runs] == [True] * hits
+
+
+@pytest.mark.parametrize(("servers", "hits"), [(3, 3), (4, 0)])
+def test_who_makes_many_short_runs_works_that_way(servers: int, hits: int) -> None:
+    places = [f"198.51.100.{i}" for i in range(servers)]
+    rows = [row for place in places for row in calls(every(10, 40), resp_h=place)]
+    assert len(found(rows, known=[RARE | {"server": place} for place in places])) == hits
+
+
+def test_a_short_run_takes_nothing_from_a_long_one() -> None:
+    long, short = calls(every(60, 120)), calls(every(3, 40), resp_p=8443)
+    runs = found(long + short, known=[RARE])
+    assert [(f.entity["key"], f.evidence["short"]) for f in runs] == [
+        (f"{SERVER}:443/tcp", False),
+        (f"{SERVER}:8443/tcp", True),
+    ]
+
+
 def test_calls_over_midnight_s_hours_are_one_rhythm() -> None:
     (beacon,) = found(calls(every(1_000, 80)))
     assert (beacon.evidence["hours"], beacon.evidence["gap_mad_s"]) == (22, 0.0)

@@ -117,9 +117,26 @@ def test_both_formats_give_the_same() -> None:
 def test_fast_beacons_are_found_where_tuning_lowers_the_span(
     scenario: str, pair: tuple[str, str], tuning: dict[str, Any]
 ) -> None:
-    assert beacons(LAB / scenario / "tsv") == []
-    found = beacons(LAB / scenario / "tsv", min_span_s=60, **tuning)
-    assert pairs(found) == [pair]
+    (short,) = beacons(LAB / scenario / "tsv", **tuning)
+    (found,) = beacons(LAB / scenario / "tsv", min_span_s=60, **tuning)
+    assert pairs([short, found]) == [pair, pair]
+    assert (short.evidence["short"], found.evidence["short"]) == (True, False)
+    assert short.score == pytest.approx(found.score / 2, abs=1e-6)
+
+
+@pytest.mark.parametrize("form", ["tsv", "json", "eve.json.gz"])
+def test_the_short_beacon_of_the_multistage_attack(form: str) -> None:
+    (found,) = beacons(LAB / "multistage" / form)
+    assert pairs([found]) == [("10.10.0.14", "203.0.113.50")]
+    assert (found.evidence["short"], found.evidence["dials"], round(found.score, 2)) == (True, 30, 0.47)
+    assert "30 times in 1.5 min, one each 3.1 ± 0.2 s" in found.reason
+    assert found.reason.endswith(": a rhythm too short to be sure")
+
+
+@pytest.mark.parametrize("form", ["tsv", "json", "eve.json.gz"])
+@pytest.mark.parametrize("scenario", ["benign", "benign_tls"])
+def test_browsing_has_none(scenario: str, form: str) -> None:
+    assert beacons(LAB / scenario / form) == []
 
 
 public = pytest.mark.skipif(not PUBLIC.is_dir(), reason="AEGIS_PUBLIC_DATA names no folder")

@@ -52,32 +52,52 @@ def test_a_login_after_guesses_is_told(evaluate, lab, form):
     assert found.uids[0] not in found.uids[1:]
 
 
-@pytest.mark.parametrize(
-    ("scenario", "connections", "larger"), [("ssh_bruteforce", 15, 0), ("ssh_bruteforce_success", 119, 1)]
-)
-def test_suricata_shows_flows_only(evaluate, lab, scenario, connections, larger):
-    (found,) = evaluate(BruteForce, lab(scenario, "eve.json.gz"))
+def test_suricata_shows_flows_only(evaluate, lab):
+    (found,) = evaluate(BruteForce, lab("ssh_bruteforce", "eve.json.gz"))
     assert found.entity == {"orig_h": SOURCE, "key": "ssh by flows"}
-    numbers = {"basis": "flows", "connections": connections, "larger_connections": larger, "successes_after": 0}
+    numbers = {"basis": "flows", "inferred": True, "connections": 15, "successes_after": 0, "logged_in": None}
+    numbers |= {"refused": 15, "guess_bytes": None}
     assert {name: found.evidence[name] for name in numbers} == numbers
     assert found.score < 0.35
 
 
-def test_both_break_ins_of_the_multistage_attack(evaluate, lab):
-    found = evaluate(BruteForce, lab("multistage", "tsv"))
-    assert {(f.entity["orig_h"], f.context["resp_h"]) for f in found} == {
-        ("203.0.113.66", "10.10.0.14"),
-        ("10.10.0.14", "10.10.0.15"),
+def test_a_session_after_guesses_shows_in_flows(evaluate, lab):
+    (found,) = evaluate(BruteForce, lab("ssh_bruteforce_success", "eve.json.gz"))
+    assert found.entity == {"orig_h": SOURCE, "key": "ssh by flows"}
+    numbers = {"connections": 119, "successes_after": 1, "logged_in": "inferred", "got_into": [HOST]}
+    numbers |= {"guess_bytes": 2849, "session_bytes": 28153, "larger_connections": 1}
+    assert {name: found.evidence[name] for name in numbers} == numbers
+    assert round(found.score, 2) == 0.81
+    assert found.reason == (
+        "10.10.0.15 made 119 short connections of alike sizes to ssh of 10.20.0.10 in 71.6 s, then logged in at "
+        "10.20.0.10, by what the server sent (2,849 bytes each, 28,153 in what followed)"
+    )
+
+
+@pytest.mark.parametrize(("form", "logged_in", "least"), [("tsv", "told", 0.8), ("eve.json.gz", "inferred", 0.6)])
+def test_both_break_ins_of_the_multistage_attack(evaluate, lab, form, logged_in, least):
+    found = evaluate(BruteForce, lab("multistage", form))
+    assert {(f.entity["orig_h"], f.context["resp_h"], *f.evidence["got_into"]) for f in found} == {
+        ("203.0.113.66", "10.10.0.14", "10.10.0.14"),
+        ("10.10.0.14", "10.10.0.15", "10.10.0.15"),
     }
-    assert all(f.evidence["successes_after"] >= 1 and f.score > 0.8 for f in found)
+    assert all(f.evidence["successes_after"] >= 1 and f.score > least for f in found)
+    assert {f.evidence["logged_in"] for f in found} == {logged_in}
 
 
+def test_the_break_ins_show_where_zeek_wrote_no_ssh_log(evaluate, lab):
+    tables = {name: table for name, table in lab("multistage", "tsv").items() if name != "ssh"}
+    found = evaluate(BruteForce, tables)
+    assert [f.evidence["logged_in"] for f in found] == ["inferred"] * 2
+
+
+@pytest.mark.parametrize("form", ["tsv", "eve.json.gz"])
 @pytest.mark.parametrize(
     "scenario",
     ["benign", "benign_tls", "scan_vertical", "scan_horizontal", "scan_slow", "syn_flood", "beacon_http_60s"],
 )
-def test_other_scenarios_are_none(evaluate, lab, scenario):
-    assert evaluate(BruteForce, lab(scenario, "tsv")) == []
+def test_other_scenarios_are_none(evaluate, lab, scenario, form):
+    assert evaluate(BruteForce, lab(scenario, form)) == []
 
 
 POST = {"method": "POST", "uri": "/users/sign_in?x=1", "resp_p": 80}
@@ -263,6 +283,96 @@ def test_flows_are_silent_where_a_log_tells(evaluate, rows):
     assert found.entity["key"] == "ssh"
     (unknown,) = evaluate(BruteForce, conn | rows("ssh", ssh(100, success=None)))
     assert unknown.entity["key"] == "ssh by flows"
+
+
+# Payload of both sides, as OpenSSH 9.2 and hydra's libssh 0.10 send it; PQ: with the key exchange sntrup761x25519.
+REFUSED, REFUSED_PQ, KEY_REFUSED_PQ = (1559, 2093), (3021, 2849), (3301, 2937)
+COMMAND, COMMAND_PQ, GIT_PQ, SCP_PQ = (2301, 3081), (3733, 4121), (3877, 4165), (4849, 4877)
+SHORT_SHELL, RSA_KEY_COMMAND = (2413, 3805), (3341, 3441)
+ONE_KEY_COMMAND, ONE_KEY_COMMAND_PQ = (2309, 2529), (3741, 3569)  # of a server with one host key
+HYDRA = [(1155, 1781)] + [(1179, 1857)] * 3 + [(1331, 2009)] + [(1559, 2237)] * 6  # some tries a connection
+SHELL = (3745, 28153)
+
+
+def shell(*sizes: tuple[int, int], each_s: float = 2.0, **columns: Any) -> list[dict[str, Any]]:
+    """Connections of ssh, one after the other, by payload of client and server."""
+    given = {"proto": "tcp", "service": "ssh", "conn_state": "SF", "duration": 0.5, "orig_pkts": 16, "resp_pkts": 16}
+    return [
+        login(n, **given | {"orig_bytes": sent, "resp_bytes": received, "ts": 10 + n * each_s} | columns)
+        for n, (sent, received) in enumerate(sizes)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "found"),
+    [
+        ([REFUSED] * 6 + [SHELL], True),
+        ([REFUSED] * 5 + [SHELL], False),
+        ([REFUSED_PQ] * 6 + [SCP_PQ], True),
+        ([KEY_REFUSED_PQ] * 6 + [SHELL], True),
+        ([REFUSED] * 6 + [SHORT_SHELL], True),
+        ([REFUSED] * 6 + [COMMAND], False),  # which a refusal could be
+        ([RSA_KEY_COMMAND] * 14 + [SHELL], False),
+        ([REFUSED] * 6 + [REFUSED_PQ], False),  # another client is refused too
+        ([REFUSED] * 6 + [KEY_REFUSED_PQ], False),
+        ([SHELL] + [REFUSED] * 6 + [SHELL], False),  # who knows the password
+        ([REFUSED] * 3 + [SHELL] + [REFUSED] * 3, False),
+        ([REFUSED] * 6 + [SHELL] + [REFUSED] * 6, True),
+        ([REFUSED] * 6 + [SHELL] + [REFUSED] * 7, False),  # no end of it
+        ([REFUSED] * 6 + [SHELL] * 9, True),
+        ([*HYDRA, SHELL], True),
+        ([COMMAND] * 14 + [SHELL], False),  # each logs in
+        ([ONE_KEY_COMMAND] * 14 + [SHELL], False),
+        ([ONE_KEY_COMMAND_PQ] * 14 + [SHELL], False),
+        ([COMMAND_PQ] * 14 + [SHELL], False),
+        ([GIT_PQ] * 14 + [SHELL], False),
+        ([(1559, 1200 + 350 * (n % 4)) for n in range(12)] + [SHELL], False),  # all unlike
+    ],
+)
+def test_a_session_is_a_login_only_after_refused_ones(evaluate, rows, sizes, found):
+    findings = evaluate(BruteForce, rows("conn", shell(*sizes)))
+    assert [f.evidence["logged_in"] for f in findings] == ["inferred"] * found
+
+
+@pytest.mark.parametrize(
+    ("columns", "found"),
+    [
+        ({}, True),
+        ({"service": "ssl,ssh"}, True),
+        ({"service": "http"}, False),
+        ({"service": None}, False),
+        ({"resp_p": 2222}, True),
+        ({"conn_state": "S1"}, False),  # guesses are closed
+        ({"each_s": 21}, False),  # three a minute
+    ],
+)
+def test_what_a_session_s_guesses_must_be(evaluate, rows, columns, found):
+    findings = evaluate(BruteForce, rows("conn", shell(*[REFUSED] * 8, SHELL, **columns)))
+    assert [f.evidence["logged_in"] for f in findings] == ["inferred"] * found
+
+
+@pytest.mark.parametrize(("after_s", "found"), [(590, True), (610, False)])
+def test_a_session_comes_soon_after_the_guesses(evaluate, rows, after_s, found):
+    made = [*shell(*[REFUSED] * 8), login(99, **shell(SHELL)[0] | {"ts": 24 + after_s, "uid": "S"})]
+    assert bool(evaluate(BruteForce, rows("conn", made))) == found
+
+
+@pytest.mark.parametrize(("host", "headers"), [(HOST, 52), ("fd00:20::10", 72)])
+def test_payload_is_told_from_ip_bytes_where_the_sensor_counts_none(evaluate, rows, host, headers):
+    made = [
+        row
+        | {"orig_ip_bytes": row["orig_bytes"] + 16 * headers, "resp_ip_bytes": row["resp_bytes"] + 16 * headers}
+        | {"orig_bytes": None, "resp_bytes": None, "resp_h": host}
+        for row in shell(*[REFUSED] * 8, SHELL)
+    ]
+    (found,) = evaluate(BruteForce, rows("conn", made))
+    assert (found.evidence["guess_bytes"], found.evidence["session_bytes"]) == (2093, 28153)
+
+
+def test_sessions_of_which_a_log_tells_are_not_inferred(evaluate, rows):
+    made = shell(*[REFUSED] * 8, SHELL)
+    told = [login(n, auth_success=False, auth_attempts=1) for n in range(8)]
+    assert evaluate(BruteForce, rows("conn", made) | rows("ssh", told)) == []
 
 
 def test_ipv6(evaluate, rows):

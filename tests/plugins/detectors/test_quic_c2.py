@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from aegis_enrich.decide.decider import finding_values
 from aegis_enrich.decide.load import load_rules
+from aegis_enrich.decide.seen import finding_values
 from aegis_enrich.plugin import Finding
 from aegis_plugins.detectors.quic_c2 import QuicC2
 from aegis_plugins.tables.pair_hour import PairHour

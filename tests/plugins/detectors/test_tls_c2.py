@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from aegis_enrich.decide.decider import finding_values
 from aegis_enrich.decide.load import load_rules
 from aegis_enrich.decide.row_rules import evaluate_rows
+from aegis_enrich.decide.seen import finding_values
 from aegis_enrich.enrich import Enrichment
 from aegis_enrich.plugin import DAY_US, HOUR_US, Finding
 from aegis_enrich.tables import TABLES as SCHEMAS

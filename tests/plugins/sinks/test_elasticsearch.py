@@ -14,8 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 from elasticsearch_server import PASSWORD
 
+from aegis_enrich.correlate import incident_documents
 from aegis_enrich.errors import SinkError
 from aegis_enrich.plugin import Document
+from aegis_enrich.store import Store
 from aegis_plugins.sinks.elasticsearch import Elasticsearch
 
 pytestmark = pytest.mark.elasticsearch
@@ -230,6 +232,27 @@ def test_alerts_of_real_logs_map_as_the_template_says(server, delivering, analyz
     technique = documents[0]["aegis"]["attack"][0]["technique"]["id"]
     assert server.count("aegis-alerts", term={"aegis.attack.technique.id": technique}) >= 1
     assert server.count("aegis-alerts", term={"source.ip": f"{documents[0]['source']['ip']}/32"}) >= 1
+
+
+def test_incidents_of_real_logs_are_found_by_host_stage_and_risk(server, delivering, analyzed) -> None:
+    with Store(analyzed[1], read_only=True) as store:
+        documents = incident_documents(store)
+    sent = [Document("incident", d["event"]["id"], d["aegis"]["revision"], d) for d in documents]
+    assert {o for o, _ in delivering.deliver(sent)} == {"stored"}
+    assert {o for o, _ in delivering.deliver(sent)} == {"there"}
+    mapping = mapped(server, "aegis-incidents")
+    assert mapping == dict(flat(template_of(server, "aegis-incidents")["template"]["mappings"]))
+    assert server.count("aegis-incidents") == len(documents) >= 2
+    assert server.count("aegis-incidents", term={"aegis.incident.hosts.ip": "203.0.113.66"}) == 1
+    assert server.count("aegis-incidents", term={"aegis.incident.stages.name": "exfiltration"}) == 1
+    assert server.count("aegis-incidents", range={"event.risk_score": {"gte": 85}}) == 1
+
+
+def test_alerts_and_incidents_come_in_one_batch(server, delivering) -> None:
+    incident = alert("i")
+    both = [alert("a"), Document("incident", "i", 1, incident.body)]
+    assert delivering.deliver(both) == [("stored", "")] * 2
+    assert (server.count("aegis-alerts"), server.count("aegis-incidents")) == (1, 1)
 
 
 def test_rows_of_real_logs_map_as_the_templates_say(server, delivering, analyzed) -> None:

@@ -46,7 +46,8 @@ def test_alerts_have_the_documents_fields_and_aliases() -> None:
 
 def test_each_table_has_a_data_stream_kept_as_long_as_is_set() -> None:
     found = made()
-    assert {t.name for t in found.values() if t.kind == INDEX} == {"aegis-alerts", *(f"logs-aegis.{t}" for t in TABLES)}
+    monthly = {"aegis-alerts", "aegis-incidents"}
+    assert {t.name for t in found.values() if t.kind == INDEX} == monthly | {f"logs-aegis.{t}" for t in TABLES}
     assert found["logs-aegis.conn"].body["data_stream"] == {}
     assert found["logs-aegis.conn"].body["index_patterns"] == ["logs-aegis.conn-*"]
     assert found["logs-aegis@settings"].body["template"]["lifecycle"] == {"data_retention": "7d"}

@@ -23,6 +23,8 @@ FEW = 8.0
 LEAST_SPREAD = 0.05
 # A pause takes so many times its share of the gaps away: sleep once a day costs nothing, each tenth gap half.
 PAUSES = 5.0
+# A short run is half as sure as the same rhythm over time enough.
+SHORT = 0.5
 SHOWN = 10
 
 
@@ -43,6 +45,19 @@ class Tuning:
         (67, 68, 123, 137, 138, 500, 546, 547, 1900, 3478, 3702, 4500, 5353, 5355),
         "likewise, over UDP: DHCP, NTP, NetBIOS, IKE, SSDP, STUN, WS-Discovery, mDNS, LLMNR",
     )
+    min_short_dials: int = tunable(
+        20,
+        "calls of a run that is shorter than `min_span_s`, from which on it is told at half the score",
+        least=5,
+        most=86_400,
+    )
+    min_short_span_s: int = tunable(60, "time with calls of a short run", least=10, most=86_400, unit="s")
+    min_short_score: float = tunable(
+        0.8, "score below which a short run is not told, before it is halved", least=0.0, most=1.0
+    )
+    most_short_clients: int = tunable(
+        2, "clients up to which a short run's server is a rare one", least=1, most=1_000_000
+    )
     pollers: tuple[str, ...] = tunable(
         (), "names that are known to be polled (their subdomains too): noted as `known_poller` for the rule to weigh"
     )
@@ -61,11 +76,16 @@ class Beaconing(Detector):
     tuning = Tuning
 
     def score(self, features: pd.DataFrame, tuning: Tuning) -> pd.DataFrame:
-        """Findings; score = √(timing * steady * (0.85 + 0.15 * confirmed)), each 0.0-1.0, where 1 is a clock's."""
+        """Findings; score = √(timing * steady * (0.85 + 0.15 * confirmed)), each 0.0-1.0, where 1 is a clock's.
+
+        Half of it for a short run, whose known pollers are left out.
+        """
         parts = components(features)
-        kept = parts["score"] >= tuning.min_score
-        rows = features[kept].join(parts[kept]).to_dict("records")
-        return pd.DataFrame([_finding(row, tuning) for row in rows])
+        short = features["short"] == 1
+        kept = parts["score"] >= short.map({True: tuning.min_short_score, False: tuning.min_score})
+        parts.loc[short, "score"] *= SHORT
+        found = [_finding(row, tuning) for row in features[kept].join(parts[kept]).to_dict("records")]
+        return pd.DataFrame([f for f in found if not (f["evidence"]["short"] and f["evidence"]["known_poller"])])
 
 
 def components(features: pd.DataFrame) -> pd.DataFrame:
@@ -131,6 +151,7 @@ def _finding(row: Mapping[Any, Any], tuning: Tuning) -> dict[str, Any]:
 def _rhythm(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {
         "dials": int(row["dials"]),
+        "short": bool(row["short"]),
         "rows": int(row["connections"]),
         "answered_rows": _whole(row["answered"]),
         "span_s": row["span_ms"] / 1000,
@@ -218,6 +239,11 @@ def _reason(row: Mapping[Any, Any], proxied: bool) -> str:
     asleep = f" with {pauses} pause{'s' if pauses > 1 else ''}" if pauses else ""
     return (
         f"{row['orig_h']} called {whom}{ports}{how} {int(row['dials'])} times in "
-        f"{row['span_ms'] / 3_600_000:.1f} h{asleep}, "
+        f"{_span(row)}{asleep}, "
         f"one each {row['gap_median_ms'] / 1000:,.1f} ± {row['gap_mad_ms'] / 1000:,.1f} s{sizes}{asked}{dead}"
+        f"{': a rhythm too short to be sure' if row['short'] else ''}"
     )
+
+
+def _span(row: Mapping[Any, Any]) -> str:
+    return f"{row['span_ms'] / 60_000:.1f} min" if row["short"] else f"{row['span_ms'] / 3_600_000:.1f} h"

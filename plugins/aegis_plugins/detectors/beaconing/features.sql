@@ -46,10 +46,16 @@ unnamed AS (
     LEFT JOIN told AS t
         ON s.orig_h = t.orig_h AND s.resp_h = t.resp_h AND s.resp_p = t.resp_p AND s.proto = t.proto
     WHERE 2 * coalesce(t.named, 0) < s.dials
-        -- calls enough, over time enough, and a row in the last hour
+        -- calls enough, over time enough (or more calls in less), and a row in the last hour
         AND s.dials >= $min_dials
         AND s.hour_us >= $window_end - 3600000000
-        AND s.last_us - s.first_us >= $min_span_s * 1000000
+        AND (
+            s.last_us - s.first_us >= $min_span_s * 1000000
+            OR (
+                s.proto = 'tcp' AND s.dials >= $min_short_dials
+                AND s.last_us - s.first_us >= $min_short_span_s * 1000000
+            )
+        )
 ),
 
 unnamed_hosts AS (
@@ -68,7 +74,12 @@ names AS (
     GROUP BY orig_h, name
     HAVING sum(acts) >= $min_dials
         AND max(hour_us) >= $window_end - 3600000000
-        AND max(last_us) - min(first_us) >= $min_span_s * 1000000
+        AND (
+            max(last_us) - min(first_us) >= $min_span_s * 1000000
+            OR (
+                sum(acts) >= $min_short_dials AND max(last_us) - min(first_us) >= $min_short_span_s * 1000000
+            )
+        )
 ),
 
 -- Whom to look at, each with a number, which is less to sort by than addresses and names are.
@@ -209,7 +220,11 @@ gaps AS (
         quantile_cont(gap_ms, 0.9) AS gap_d9_ms
     FROM calls
     GROUP BY id
-    HAVING count(*) >= $min_dials AND max(start_ms) - min(start_ms) >= $min_span_s * 1000
+    HAVING count(*) >= $min_dials
+        AND (
+            max(start_ms) - min(start_ms) >= $min_span_s * 1000
+            OR (count(*) >= $min_short_dials AND max(start_ms) - min(start_ms) >= $min_short_span_s * 1000)
+        )
 ),
 
 gap_spread AS (
@@ -302,7 +317,10 @@ about AS (
 
 each AS (
     SELECT
-        c.id, c.orig_h, c.key, c.kind, c.server, CASE WHEN c.kind = 'name' THEN c.server END AS name, a.servers, a.ports, a.protos, a.direction, a.proxied,
+        c.id, c.orig_h, c.key, c.kind, c.server, CASE WHEN c.kind = 'name' THEN c.server END AS name,
+        -- 1: a run that is shorter than a rhythm must be to be sure of it
+        CASE WHEN g.last_ms - g.first_ms - d.paused_ms < $min_span_s * 1000 THEN 1 ELSE 0 END AS short,
+        a.servers, a.ports, a.protos, a.direction, a.proxied,
         a.connections, a.answered, a.first_us, a.last_us, a.examples, g.dials, g.silence_ms,
         g.last_ms - g.first_ms AS span_ms, g.hours, g.gap_d1_ms, g.gap_q1_ms, g.gap_median_ms, g.gap_q3_ms,
         g.gap_d9_ms, d.gap_mad_ms, d.steady_ms, d.pauses, d.paused_ms, m.size_median, z.size_mad, l.hour_median,
@@ -316,13 +334,21 @@ each AS (
     LEFT JOIN level_spread AS l ON g.id = l.id
     LEFT JOIN lookups AS q ON g.id = q.id
     WHERE g.last_ms - g.first_ms - d.paused_ms >= $min_span_s * 1000
+        -- a short run: of TCP or under a name, of equal sizes (MAD up to 5 % of the median), mostly answered
+        OR (
+            (c.kind = 'name' OR (c.kind = 'socket' AND c.proto = 'tcp'))
+            AND g.dials >= $min_short_dials
+            AND g.last_ms - g.first_ms - d.paused_ms >= $min_short_span_s * 1000
+            AND 20 * z.size_mad <= m.size_median
+            AND 2 * coalesce(a.answered, a.connections) >= a.connections
+        )
 ),
 
 -- A client that keeps an even pace with many servers that have no name is a peer among peers: one finding, not many.
 peers AS (
     SELECT id, orig_h
     FROM each
-    WHERE kind = 'socket' AND gap_mad_ms < 0.35 * gap_median_ms
+    WHERE kind = 'socket' AND short = 0 AND gap_mad_ms < 0.35 * gap_median_ms
 ),
 
 crowds AS (
@@ -343,6 +369,14 @@ timed AS (
         AND steady_ms >= $min_score * $min_score * (span_ms - paused_ms)
 ),
 
+-- Of short runs a few at a time: who makes many of them works that way.
+short_runs AS (
+    SELECT orig_h, count(*) AS runs
+    FROM timed
+    WHERE short = 1
+    GROUP BY orig_h
+),
+
 -- Of a server whose ports change, either all ports together or each alone: whichever is more even.
 sides AS (
     SELECT
@@ -351,7 +385,7 @@ sides AS (
         max(evenness) FILTER (WHERE kind = 'ports') AS together,
         max(evenness) FILTER (WHERE kind = 'socket') AS alone
     FROM timed
-    WHERE kind <> 'name'
+    WHERE kind <> 'name' AND short = 0
     GROUP BY orig_h, server
 ),
 
@@ -359,8 +393,10 @@ kept AS (
     SELECT t.*
     FROM timed AS t
     LEFT JOIN sides AS s ON t.kind <> 'name' AND t.orig_h = s.orig_h AND t.server = s.server
+    LEFT JOIN short_runs AS r ON t.short = 1 AND t.orig_h = r.orig_h
     WHERE t.evenness >= 2 * $min_score * $min_score
         AND CASE
+            WHEN t.short = 1 THEN s.together IS NULL AND r.runs <= 3
             WHEN t.kind = 'name' THEN true
             WHEN t.kind = 'ports' THEN s.together >= coalesce(s.alone, 0)
             ELSE s.together IS NULL OR s.together < coalesce(s.alone, 0)
@@ -412,7 +448,8 @@ everybody AS (
 )
 
 SELECT
-    k.orig_h, k.key, k.kind, k.name, k.servers, k.ports, k.protos, k.direction, k.proxied, k.connections, k.answered,
+    k.orig_h, k.key, k.kind, k.name, k.short, k.servers, k.ports, k.protos, k.direction, k.proxied, k.connections,
+    k.answered,
     k.first_us, k.last_us, k.examples, 1 AS peers, k.dials, k.silence_ms, k.span_ms, k.hours, k.gap_d1_ms,
     k.gap_q1_ms, k.gap_median_ms, k.gap_q3_ms, k.gap_d9_ms, k.gap_mad_ms, k.steady_ms, k.pauses, k.paused_ms,
     k.size_median, k.size_mad, k.hour_median, k.hour_mad, k.lookups, k.lookup_name, s.starts_s, z.ip_sizes,
@@ -423,6 +460,7 @@ LEFT JOIN ip_sizes AS z ON k.id = z.id
 LEFT JOIN known AS w ON k.server = w.server
 CROSS JOIN data AS d
 CROSS JOIN everybody AS v
+WHERE k.short = 0 OR w.clients <= $most_short_clients
 UNION ALL
 -- of a crowd's members, sums of counts and medians of all else
 SELECT
@@ -430,6 +468,7 @@ SELECT
     'peers' AS key,
     'peers' AS kind,
     CAST(NULL AS VARCHAR) AS name,
+    0 AS short,
     list_sort(list(DISTINCT e.servers[1])) AS servers,
     list_sort(list(DISTINCT e.ports[1])) AS ports,
     list_sort(list(DISTINCT e.protos[1])) AS protos,

@@ -244,7 +244,7 @@ chats AS (
 
 -- 6. In step: many clients that call one place outside all the time, at the same pace, and speak nothing that Zeek
 -- knows, or IRC. First pairs that were active in most of the twelve five minutes of an hour, then places with enough.
-dials AS (
+dials AS NOT MATERIALIZED (
     SELECT
         orig_h, resp_h, resp_p, proto, ts_us, end_us, uid,
         CASE WHEN resp_pkts > 0 THEN 1 ELSE 0 END AS answered

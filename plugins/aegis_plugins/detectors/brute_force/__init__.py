@@ -33,6 +33,18 @@ class Tuning:
     max_login_bytes: int = tunable(
         8_000, "sent by the server, headers included, up to which it may be", least=500, unit="bytes"
     )
+    min_guesses: int = tunable(
+        6, "connections of SSH, alike and too small for a session, before one that is a session", least=4, most=10_000
+    )
+    max_guess_bytes: int = tunable(
+        2_600,
+        "payload of the server up to which a connection of SSH is too small for a session",
+        least=1_000,
+        unit="bytes",
+    )
+    min_session_bytes: int = tunable(
+        3_500, "payload of the server from which on a connection of SSH is one", least=1_000, unit="bytes"
+    )
 
 
 class BruteForce(Detector):
@@ -48,7 +60,8 @@ class BruteForce(Detector):
     def score(self, features: pd.DataFrame, tuning: Tuning) -> pd.DataFrame:
         """Findings; x / (x + 2) of x = log2(1 + failures / min_failures + other hosts or sources / their minimum).
 
-        Half of that where only flows tell, and three quarters of the way to 1 where a login followed.
+        Where a login followed, three quarters of the way to 1. Where only flows tell, half of it: half of that
+        score, and half of the way.
         """
         return pd.DataFrame([_finding(row, tuning) for row in features.to_dict("records")])
 
@@ -70,12 +83,16 @@ def _finding(row: Mapping[Hashable, Any], tuning: Tuning) -> dict[str, Any]:
             "kinds": _kinds(row, tuning),
             "service": service,
             "basis": "flows" if flows else "log",
+            "inferred": flows,
             **{c: int(row[c]) for c in ("failures", "connections", "busiest_minute", "successes")},
             "successes_after": int(row["got_in"]),
+            "logged_in": None if not row["got_in"] else "inferred" if flows else "told",
             "got_into": _texts(row["got_into"]),
             "got_in_as": _texts(row["got_in_as"]),
-            **{c: int(row[c]) for c in ("sources", "hosts", "users", "larger_connections")},
+            **{c: int(row[c]) for c in ("sources", "hosts", "users", "refused", "larger_connections")},
             "sources_sample": _texts(row["sources_sample"]),
+            "guess_bytes": _whole(row["guess_bytes"]),
+            "session_bytes": _whole(row["session_bytes"]),
             "hosts_sample": _texts(row["hosts_sample"]),
             "users_sample": _texts(row["users_sample"]),
             "source_internal": _same(row, "orig_internal"),
@@ -89,7 +106,8 @@ def _finding(row: Mapping[Hashable, Any], tuning: Tuning) -> dict[str, Any]:
 def _score(row: Mapping[Hashable, Any], tuning: Tuning) -> float:
     if row["by_flows"]:
         x = log2(1 + row["failures"] / tuning.min_connections)
-        return float(x / (x + HALF) / 2)
+        score = x / (x + HALF)
+        return float(1 - (1 - score) / 2 if row["got_in"] else score / 2)
     others = (row["sources"] - 1) / tuning.min_sources if row["by_target"] else (row["hosts"] - 1) / tuning.min_hosts
     x = log2(1 + row["failures"] / tuning.min_failures + others)
     score = x / (x + HALF)
@@ -113,9 +131,7 @@ def _reason(row: Mapping[Hashable, Any]) -> str:
     span = _span((row["last_us"] - row["first_us"]) / MICROS)
     failures, service = int(row["failures"]), row["service"]
     if row["by_flows"]:
-        later = int(row["larger_connections"])
-        then = f", and then {later:,} larger" if later else ""
-        return f"{who} made {failures:,} short connections of alike sizes to {service} of {where} in {span}{then}"
+        return f"{who} made {failures:,} short connections of alike sizes to {service} of {where} in {span}{_then(row)}"
     names = f" as {users:,} users" if users > 1 else ""
     then = f", then logged in at {_some(row['got_into'])}" if row["got_in"] else ""
     return (
@@ -124,9 +140,22 @@ def _reason(row: Mapping[Hashable, Any]) -> str:
     )
 
 
+def _then(row: Mapping[Hashable, Any]) -> str:
+    """What followed, as far as flows show it."""
+    if row["got_in"]:
+        told = f"{int(row['guess_bytes']):,} bytes each, {int(row['session_bytes']):,} in what followed"
+        return f", then logged in at {_some(row['got_into'])}, by what the server sent ({told})"
+    later = int(row["larger_connections"])
+    return f", and then {later:,} larger" if later else ""
+
+
 def _some(values: Any) -> str:
     texts = _texts(values)
     return texts[0] if len(texts) == 1 else f"{len(texts)} hosts"
+
+
+def _whole(value: Any) -> int | None:
+    return None if pd.isna(value) else int(value)
 
 
 def _texts(values: Any) -> list[str]:

@@ -122,18 +122,112 @@ guesses AS (
     WHERE p.connections >= $min_connections AND 10 * p.connections >= 7 * m.connections AND p.busiest >= 4
 ),
 
+-- SSH by what was said, on any port, where a session after guesses may show that one was right. `received` is what the
+-- server sent; where the sensor does not count payload (EVE), it is IP bytes less headers with TCP timestamps.
+shells AS (
+    SELECT
+        orig_h, resp_h, resp_p, uid, ts_us, end_us, orig_internal, resp_internal, conn_state,
+        coalesce(orig_bytes, orig_ip_bytes - orig_pkts * CASE WHEN resp_h LIKE '%:%' THEN 72 ELSE 52 END) AS sent,
+        coalesce(resp_bytes, resp_ip_bytes - resp_pkts * CASE WHEN resp_h LIKE '%:%' THEN 72 ELSE 52 END) AS received
+    FROM conn
+    WHERE proto = 'tcp' AND service LIKE '%ssh%' AND orig_h IS NOT NULL AND resp_h IS NOT NULL
+),
+-- An exchange of keys that withstands quantum computers (ML-KEM, sntrup761) takes 1.1 kB more of both sides: what the
+-- client sent shows it, and more is allowed then.
+sized AS MATERIALIZED (
+    SELECT *, received - CASE WHEN sent > 2700 THEN 500 ELSE 0 END AS said
+    FROM shells
+),
+-- Keys were agreed on, and then no more was said than it takes to refuse. To prove who one is and to open a channel
+-- takes the client more, too.
+refused AS (
+    SELECT s.*
+    FROM sized AS s
+    WHERE s.conn_state IN ('SF', 'RSTO', 'RSTR')
+        AND s.end_us - s.ts_us <= CAST($max_login_s AS BIGINT) * 1000000
+        AND s.received >= 1000 AND s.said <= $max_guess_bytes
+        AND (s.sent <= 2100 OR s.sent BETWEEN 2700 AND 3500)
+        AND NOT EXISTS (SELECT 1 FROM logins AS l WHERE l.uid = s.uid)
+),
+refused_middles AS (
+    SELECT orig_h, resp_h, resp_p, quantile_disc(received, 0.5) AS median_bytes, count(*) AS connections
+    FROM refused
+    GROUP BY orig_h, resp_h, resp_p
+    HAVING count(*) >= $min_guesses
+),
+-- The band of the guesses: a fifth around the median, for each try of a connection adds some 76 bytes.
+banded AS (
+    SELECT
+        r.*, m.connections,
+        row_number() OVER (PARTITION BY r.orig_h, r.resp_h, r.resp_p ORDER BY r.ts_us, r.uid) AS nth,
+        count(*) OVER (PARTITION BY r.orig_h, r.resp_h, r.resp_p, r.ts_us // 60000000) AS in_minute
+    FROM refused AS r
+    INNER JOIN refused_middles AS m ON r.orig_h = m.orig_h AND r.resp_h = m.resp_h AND r.resp_p = m.resp_p
+    WHERE 5 * abs(r.received - m.median_bytes) <= m.median_bytes
+),
+-- Eight in ten of what was refused lie in the band, four of them in some minute.
+runs AS (
+    SELECT orig_h, resp_h, resp_p, min(CASE WHEN nth >= $min_guesses THEN ts_us END) AS enough_us
+    FROM banded
+    GROUP BY orig_h, resp_h, resp_p
+    HAVING count(*) >= $min_guesses AND 10 * count(*) >= 8 * max(connections) AND max(in_minute) >= 4
+),
+sessions AS (
+    SELECT s.*, min(s.ts_us) OVER (PARTITION BY s.orig_h, s.resp_h, s.resp_p) AS session_us
+    FROM sized AS s
+    INNER JOIN runs AS r ON s.orig_h = r.orig_h AND s.resp_h = r.resp_h AND s.resp_p = r.resp_p
+    WHERE s.said >= $min_session_bytes
+),
+-- The first session comes after enough guesses, within ten minutes of one, and ends them for the most part. Who had one
+-- before knows the password, and a job's small and large connections come by turns.
+compromised AS (
+    SELECT b.orig_h, b.resp_h, b.resp_p
+    FROM banded AS b
+    INNER JOIN runs AS r ON b.orig_h = r.orig_h AND b.resp_h = r.resp_h AND b.resp_p = r.resp_p
+    INNER JOIN (SELECT DISTINCT orig_h, resp_h, resp_p, session_us FROM sessions) AS s
+        ON b.orig_h = s.orig_h AND b.resp_h = s.resp_h AND b.resp_p = s.resp_p
+    WHERE s.session_us >= r.enough_us
+    GROUP BY b.orig_h, b.resp_h, b.resp_p, s.session_us
+    HAVING 2 * count(*) FILTER (WHERE b.ts_us <= s.session_us) >= count(*)
+        AND max(b.ts_us) FILTER (WHERE b.ts_us <= s.session_us) >= s.session_us - 600000000
+),
+-- What only flows show: guesses, of which the band says more where a session came after them, and those sessions.
+shown AS (
+    SELECT
+        g.service, g.orig_h, g.resp_h, g.resp_p, g.uid, g.ts_us, g.end_us, g.orig_internal, g.resp_internal,
+        1 AS failures, 0 AS success, CAST(NULL AS BIGINT) AS received,
+        CASE WHEN r.uid IS NULL THEN 0 ELSE 1 END AS refusal  -- too small for a login
+    FROM guesses AS g
+    LEFT JOIN refused AS r ON g.uid = r.uid
+    LEFT JOIN compromised AS c ON g.orig_h = c.orig_h AND g.resp_h = c.resp_h AND g.resp_p = c.resp_p
+    WHERE c.orig_h IS NULL
+    UNION ALL
+    SELECT
+        'ssh', b.orig_h, b.resp_h, b.resp_p, b.uid, b.ts_us, b.end_us, b.orig_internal, b.resp_internal,
+        1, 0, b.received, 1
+    FROM banded AS b
+    INNER JOIN compromised AS c ON b.orig_h = c.orig_h AND b.resp_h = c.resp_h AND b.resp_p = c.resp_p
+    UNION ALL
+    SELECT
+        'ssh', s.orig_h, s.resp_h, s.resp_p, s.uid, s.ts_us, s.end_us, s.orig_internal, s.resp_internal,
+        0, 1, s.received, 0
+    FROM sessions AS s
+    INNER JOIN compromised AS c ON s.orig_h = c.orig_h AND s.resp_h = c.resp_h AND s.resp_p = c.resp_p
+),
+
 attempts AS (
     SELECT
         0 AS by_flows, service, orig_h, resp_h, resp_p, uid, ts_us, end_us, username, failures, success,
         CAST(orig_internal AS INTEGER) AS orig_internal,
-        CAST(resp_internal AS INTEGER) AS resp_internal
+        CAST(resp_internal AS INTEGER) AS resp_internal,
+        CAST(NULL AS BIGINT) AS received, 0 AS refusal
     FROM logins
     WHERE orig_h IS NOT NULL AND resp_h IS NOT NULL
     UNION ALL
     SELECT
-        1, service, orig_h, resp_h, resp_p, uid, ts_us, end_us, CAST(NULL AS VARCHAR), 1, 0,
-        CAST(orig_internal AS INTEGER), CAST(resp_internal AS INTEGER)
-    FROM guesses
+        1, service, orig_h, resp_h, resp_p, uid, ts_us, end_us, CAST(NULL AS VARCHAR), failures, success,
+        CAST(orig_internal AS INTEGER), CAST(resp_internal AS INTEGER), received, refusal
+    FROM shown
 ),
 
 -- Failures of the source, at that service, that began before.
@@ -159,8 +253,8 @@ pairs AS (
 guessed AS (
     SELECT by_flows, service, orig_h, resp_h
     FROM pairs
-    WHERE failures >= CASE WHEN by_flows = 1 THEN $min_connections ELSE $min_failures END
-        AND failures >= $min_failed_share * (failures + successes)
+    WHERE by_flows = 1  -- which are enough, or not here
+        OR (failures >= $min_failures AND failures >= $min_failed_share * (failures + successes))
 ),
 -- Sources that fail at many hosts and get into few of them.
 spread AS (
@@ -221,7 +315,9 @@ told AS (
 ranked AS (
     SELECT
         *,
-        CASE WHEN by_target = 0 AND success = 1 AND 2 * before >= $min_failures THEN 1 ELSE 0 END AS got_in,
+        CASE
+            WHEN by_target = 0 AND success = 1 AND (by_flows = 1 OR 2 * before >= $min_failures) THEN 1 ELSE 0
+        END AS got_in,
         row_number() OVER (
             PARTITION BY by_target, by_flows, service, lead_h ORDER BY failures = 0, ts_us, uid, orig_h, resp_h
         ) AS nth,
@@ -232,7 +328,7 @@ ranked AS (
 -- Connections of the same ends that were more than a login, after guesses that only flows show.
 larger AS (
     SELECT g.orig_h, g.resp_h, g.resp_p, count(DISTINCT c.uid) AS connections
-    FROM (SELECT orig_h, resp_h, resp_p, min(ts_us) AS first_us FROM guesses GROUP BY orig_h, resp_h, resp_p) AS g
+    FROM (SELECT orig_h, resp_h, resp_p, min(ts_us) AS first_us FROM shown GROUP BY orig_h, resp_h, resp_p) AS g
     INNER JOIN conn AS c ON g.orig_h = c.orig_h AND g.resp_h = c.resp_h AND g.resp_p = c.resp_p AND c.ts_us > g.first_us
     WHERE c.proto = 'tcp'
         AND (
@@ -271,7 +367,11 @@ SELECT
     min(r.resp_internal) AS least_resp_internal,
     max(r.resp_internal) AS most_resp_internal,
     list(r.uid ORDER BY r.got_in DESC, r.nth) FILTER (WHERE r.nth <= 20 OR r.got_in = 1) AS uids,
-    max(CASE WHEN r.by_flows = 1 THEN coalesce(g.connections, 0) ELSE 0 END) AS larger_connections
+    max(CASE WHEN r.by_flows = 1 THEN coalesce(g.connections, 0) ELSE 0 END) AS larger_connections,
+    CAST(sum(r.refusal) AS BIGINT) AS refused,
+    -- by flows, where a session came after them: what the server sent in a guess, and in the largest session
+    quantile_disc(r.received, 0.5) FILTER (WHERE r.failures > 0) AS guess_bytes,
+    max(r.received) FILTER (WHERE r.got_in = 1) AS session_bytes
 FROM ranked AS r
 LEFT JOIN grown AS g ON r.by_flows = 1 AND r.orig_h = g.orig_h
 GROUP BY r.by_target, r.by_flows, r.service, r.lead_h

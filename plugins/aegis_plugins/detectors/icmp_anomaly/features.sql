@@ -1,7 +1,7 @@
 -- What ICMP should not be used for: a row per source that sweeps hosts, per pair whose echo carries data, and per sender
 -- of redirects. Zeek keeps the ICMP type as orig_p.
 WITH
-icmp AS (
+icmp AS MATERIALIZED (
     SELECT
         orig_h, resp_h, orig_p, uid, ts_us, end_us,
         CAST(orig_internal AS INTEGER) AS orig_internal,
@@ -68,23 +68,27 @@ sweeps AS (
 
 -- Echo, closed and still open: of a connection with snapshots the longest row. Types 0 and 129 are replies to requests
 -- that were not seen.
-echoes AS (
-    SELECT orig_h, resp_h, uid, ts_us, end_us, orig_internal, resp_internal, requests, replies, sent, received
-    FROM icmp
-    WHERE orig_p IN (0, 8, 128, 129)
-    UNION ALL
+snapshots AS (
     SELECT
         orig_h, resp_h, uid, ts_us, end_us,
-        CAST(orig_internal AS INTEGER), CAST(resp_internal AS INTEGER), coalesce(orig_pkts, 1), coalesce(resp_pkts, 0),
+        CAST(orig_internal AS INTEGER) AS orig_internal,
+        CAST(resp_internal AS INTEGER) AS resp_internal,
+        coalesce(orig_pkts, 1) AS requests,
+        coalesce(resp_pkts, 0) AS replies,
         greatest(
             coalesce(orig_ip_bytes, 0) - coalesce(orig_pkts, 0) * CASE WHEN resp_h LIKE '%:%' THEN 48 ELSE 28 END, 0
-        ),
+        ) AS sent,
         greatest(
             coalesce(resp_ip_bytes, 0) - coalesce(resp_pkts, 0) * CASE WHEN resp_h LIKE '%:%' THEN 48 ELSE 28 END, 0
-        )
+        ) AS received
     FROM open_conn
     WHERE proto = 'icmp' AND orig_h IS NOT NULL AND orig_p IN (0, 8, 128, 129)
         AND resp_h NOT LIKE 'ff%' AND NOT regexp_matches(resp_h, '^(22[4-9]|23[0-9]|255)\.')
+),
+closed AS (
+    SELECT orig_h, resp_h, uid, ts_us, end_us, orig_internal, resp_internal, requests, replies, sent, received
+    FROM icmp
+    WHERE orig_p IN (0, 8, 128, 129)
 ),
 newest AS (
     SELECT
@@ -92,7 +96,23 @@ newest AS (
         row_number() OVER (
             PARTITION BY orig_h, resp_h, uid, ts_us ORDER BY end_us DESC, requests DESC, replies DESC, sent, received
         ) AS nth
-    FROM echoes
+    FROM (
+        SELECT c.*
+        FROM closed AS c
+        WHERE EXISTS (SELECT 1 FROM snapshots AS s WHERE s.uid = c.uid)
+        UNION ALL
+        SELECT *
+        FROM snapshots
+    )
+),
+echoes AS (
+    SELECT c.*
+    FROM closed AS c
+    WHERE NOT EXISTS (SELECT 1 FROM snapshots AS s WHERE s.uid = c.uid)
+    UNION ALL
+    SELECT * EXCLUDE (nth)
+    FROM newest
+    WHERE nth = 1
 ),
 
 -- A reply returns the data of its request (RFC 792, RFC 4443), so these bytes are none of a ping:
@@ -109,8 +129,7 @@ carried AS (
         END
         + CASE WHEN requests > 0 AND 2 * replies > 3 * requests
             THEN (replies - requests) * received // replies ELSE 0 END AS foreign_bytes
-    FROM newest
-    WHERE nth = 1
+    FROM echoes
 ),
 pairs AS (
     SELECT
@@ -125,7 +144,7 @@ pairs AS (
         CAST(sum(foreign_bytes) AS BIGINT) AS foreign_bytes,
         max(orig_internal) AS orig_internal,
         max(resp_internal) AS resp_internal,
-        list(uid ORDER BY ts_us, uid)[1:20] AS uids
+        min(ts_us, 20)[-1] AS twentieth_us
     FROM carried
     GROUP BY orig_h, resp_h
     HAVING max(end_us) >= $window_end - 1800000000
@@ -134,6 +153,14 @@ pairs AS (
             OR (sum(sent) + sum(received) >= $min_bulk_bytes
                 AND sum(sent) + sum(received) >= 128 * (sum(requests) + sum(replies)))
         )
+),
+
+-- Examples: the first twenty.
+named AS (
+    SELECT c.orig_h, c.resp_h, list(c.uid ORDER BY c.ts_us, c.uid)[1:20] AS uids
+    FROM carried AS c
+    INNER JOIN pairs AS p ON c.orig_h = p.orig_h AND c.resp_h = p.resp_h AND c.ts_us <= p.twentieth_us
+    GROUP BY c.orig_h, c.resp_h
 ),
 
 -- Redirects: type 5, ICMPv6 137.
@@ -161,9 +188,11 @@ SELECT
 FROM sweeps
 UNION ALL
 SELECT
-    'echo data' AS key, orig_h, resp_h, first_us, last_us, orig_internal, resp_internal, 1 AS hosts, 0 AS answered,
-    0 AS odd_hosts, 1 AS networks, requests, replies, sent, received, foreign_bytes, [resp_h] AS hosts_sample, uids
-FROM pairs
+    'echo data' AS key, p.orig_h, p.resp_h, p.first_us, p.last_us, p.orig_internal, p.resp_internal, 1 AS hosts,
+    0 AS answered, 0 AS odd_hosts, 1 AS networks, p.requests, p.replies, p.sent, p.received, p.foreign_bytes,
+    [p.resp_h] AS hosts_sample, n.uids
+FROM pairs AS p
+INNER JOIN named AS n ON p.orig_h = n.orig_h AND p.resp_h = n.resp_h
 UNION ALL
 SELECT
     'redirects' AS key, orig_h, CAST(NULL AS VARCHAR) AS resp_h, first_us, last_us, orig_internal, resp_internal, hosts,

@@ -41,8 +41,8 @@ OPERATIONS = (
     *_all("credentials", "T1003.002", "winreg", "BaseRegSaveKey BaseRegSaveKeyEx"),
     *_all("credentials", "T1187", "efsrpc", "EfsRpcOpenFileRaw EfsRpcEncryptFileSrv EfsRpcDecryptFileSrv"),
     *_all("credentials", "T1187", "efsrpc2", "EfsRpcOpenFileRaw EfsRpcEncryptFileSrv EfsRpcDecryptFileSrv"),
-    *_all("evasion", "T1070.001", "eventlog", "ElfrClearELFA ElfrClearELFW"),
-    *_all("evasion", "T1070.001", "IEventService", "EvtRpcClearLog"),
+    *_all("evasion", "T1685.005", "eventlog", "ElfrClearELFA ElfrClearELFW"),
+    *_all("evasion", "T1685.005", "IEventService", "EvtRpcClearLog"),
 )
 # Score of one host of each kind; more hosts take it further towards 1.
 KINDS: Mapping[str, tuple[str, float]] = {

@@ -1,4 +1,4 @@
-"""Alerts to monthly indices and log rows to data streams of Elasticsearch, each document once by its id."""
+"""Alerts and incidents to monthly indices, log rows to data streams of Elasticsearch: each document once by its id."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ def _now() -> datetime:
 
 
 class Elasticsearch(Sink):
-    """Elasticsearch 8 or 9 (`--es`): alerts, each at its newest revision, and log rows (`--index-logs`).
+    """Elasticsearch 8 or 9 (`--es`): alerts and incidents, each at its newest revision, and log rows.
 
     Settings: those of the configuration's section `elasticsearch`. The client is imported for a sink, not its class.
     """
 
     name = "elasticsearch"
+    kinds: ClassVar[tuple[str, ...]] = ("alert", "incident")
     takes_rows: ClassVar[bool] = True
 
     def __init__(self, settings: Mapping[str, Any], *, now: Callable[[], datetime] = _now) -> None:
@@ -39,9 +40,11 @@ class Elasticsearch(Sink):
 
     def deliver(self, documents: Sequence[Document]) -> Sequence[tuple[Outcome, str]]:
         """By `index` with the revision as external version: what is there already stays where it is as new or newer."""
-        from .templates import ALERTS
+        from .templates import ALERTS, INCIDENTS
 
-        return self._send(ALERTS, [self._alert(d) for d in documents])
+        templates = {"alert": ALERTS, "incident": INCIDENTS}
+        wanted = sorted({templates[d.kind] for d in documents})
+        return self._send(wanted, [self._action(templates[d.kind], d) for d in documents])
 
     def row_document(self, table: str, row: Mapping[str, Any]) -> Mapping[str, Any]:
         from .rows import row_document
@@ -54,7 +57,7 @@ class Elasticsearch(Sink):
         from .templates import log_template_name
 
         index = stream(table)
-        return self._send(log_template_name(table), [self._row(index, d) for d in documents])
+        return self._send([log_template_name(table)], [self._row(index, d) for d in documents])
 
     def close(self) -> None:
         self._connection.close()
@@ -81,6 +84,20 @@ class Elasticsearch(Sink):
             return [str(error)]
 
     @classmethod
+    def boards(cls) -> str:
+        """Kibana's saved objects, as NDJSON."""
+        from .kibana import made
+
+        return made()
+
+    @classmethod
+    def show(cls, settings: Mapping[str, Any], url: str) -> list[str]:
+        """Imports them into Kibana; raises SinkError or ConfigError."""
+        from .kibana.importing import send
+
+        return send(cls.boards(), url, settings)
+
+    @classmethod
     @contextlib.contextmanager
     def _connected(cls, settings: Mapping[str, Any]) -> Iterator[Connection]:
         from .connection import Connection
@@ -91,9 +108,10 @@ class Elasticsearch(Sink):
         finally:
             connection.close()
 
-    def _send(self, template: str, actions: Sequence[Action]) -> Sequence[tuple[Outcome, str]]:
+    def _send(self, templates: Sequence[str], actions: Sequence[Action]) -> Sequence[tuple[Outcome, str]]:
         try:
-            self._require(template)
+            for template in templates:
+                self._require(template)
         except Later as error:
             return [("retry", str(error))] * len(actions)
         return send(self._connection.bulk, actions, self.target)
@@ -106,12 +124,12 @@ class Elasticsearch(Sink):
             require(self._connection, template)
             self._ready.add(template)
 
-    def _alert(self, document: Document) -> Action:
+    def _action(self, family: str, document: Document) -> Action:
         sent = self._now().isoformat()
         body = dict(document.body)
         body["event"] = {**body["event"], "created": sent, "ingested": sent}
         month = str(body["aegis"]["period"])[:7].replace("-", ".")
-        target = {"_index": f"aegis-alerts-{month}", "_id": document.id}
+        target = {"_index": f"{family}-{month}", "_id": document.id}
         return action("index", {**target, "version": document.revision, "version_type": "external"}, body)
 
     def _row(self, index: str, document: Document) -> Action:

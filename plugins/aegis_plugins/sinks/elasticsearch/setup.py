@@ -12,7 +12,7 @@ from aegis_enrich.tables import TABLES
 
 from .bulk import Later
 from .connection import Connection, NotThere
-from .templates import ALERTS, COMPONENT, INDEX, LOGS, Template, log_template_name, templates
+from .templates import ALERTS, COMPONENT, INCIDENTS, INDEX, LOGS, Template, log_template_name, templates
 
 SETUP = "run `aegis-enrich setup elasticsearch`"
 
@@ -34,7 +34,7 @@ def check(connection: Connection, settings: Mapping[str, Any]) -> list[str]:
     tables = settings.get("index_logs") or ()
     unknown = [f"{connection.target}: {t!r} in index_logs is no table of rows" for t in tables if t not in TABLES]
     logs = {log_template_name(t) for t in tables if t in TABLES}
-    needed = {ALERTS, f"{ALERTS}@settings", *logs, *([f"{LOGS}@settings"] if logs else ())}
+    needed = {ALERTS, INCIDENTS, f"{ALERTS}@settings", *logs, *([f"{LOGS}@settings"] if logs else ())}
     try:
         there = _there(connection)
     except (AegisError, Later) as error:
@@ -58,7 +58,14 @@ def _wanted(settings: Mapping[str, Any]) -> list[Template]:
 def _there(connection: Connection) -> There:
     """The templates under our names."""
     found: dict[tuple[str, str], Mapping[str, Any]] = {}
-    for kind, pattern in ((INDEX, ALERTS), (INDEX, f"{LOGS}.*"), (COMPONENT, f"{ALERTS}@*"), (COMPONENT, f"{LOGS}@*")):
+    patterns = (
+        (INDEX, ALERTS),
+        (INDEX, INCIDENTS),
+        (INDEX, f"{LOGS}.*"),
+        (COMPONENT, f"{ALERTS}@*"),
+        (COMPONENT, f"{LOGS}@*"),
+    )
+    for kind, pattern in patterns:
         with contextlib.suppress(NotThere):
             answer = connection.get(f"/_{kind}_template/{pattern}")
             found |= {(kind, e["name"]): e[f"{kind}_template"] for e in answer[f"{kind}_templates"]}

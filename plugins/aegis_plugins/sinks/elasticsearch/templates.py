@@ -1,13 +1,14 @@
-"""The index templates: of alerts made from the alert document's fields, of log rows from the canonical tables."""
+"""The index templates: of alerts and incidents from their documents' fields, of log rows from the canonical tables."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from aegis_enrich.correlate.fields import FIELDS as INCIDENT_FIELDS
 from aegis_enrich.decide.fields import FIELDS
 from aegis_enrich.enrich import part
 from aegis_enrich.plugin import Enricher
@@ -15,10 +16,11 @@ from aegis_enrich.tables import TABLES
 
 from . import rows
 
-VERSION = 1  # goes up with every change to what stands below
+VERSION = 2  # goes up with every change to what stands below
 PRIORITY = 500  # Elastic's own templates for logs-*-* have 100, Fleet's about 200
 ALERTS = "aegis-alerts"
 ALERT_ALIASES = ("aegis-alerts", "logs-aegis.alerts")
+INCIDENTS = "aegis-incidents"
 LOGS = "logs-aegis"
 SETTINGS = {"index.auto_expand_replicas": "0-1"}  # green on a single node, a copy where there are more
 LOG_SETTINGS = {"index.codec": "best_compression", "index.mode": "standard"}
@@ -55,7 +57,8 @@ def templates(retention: str, enrichers: Mapping[str, type[Enricher]]) -> list[T
     return [
         Template(COMPONENT, f"{ALERTS}@settings", {"template": {"settings": SETTINGS}}),
         Template(COMPONENT, f"{LOGS}@settings", {"template": stored}),
-        Template(INDEX, ALERTS, _alerts()),
+        Template(INDEX, ALERTS, _monthly(ALERTS, FIELDS, ALERT_ALIASES)),
+        Template(INDEX, INCIDENTS, _monthly(INCIDENTS, INCIDENT_FIELDS, (INCIDENTS,))),
         *(Template(INDEX, log_template_name(table), _logs(table, enrichers)) for table in sorted(TABLES)),
     ]
 
@@ -64,11 +67,11 @@ def log_template_name(table: str) -> str:
     return f"logs-{rows.dataset(table)}"
 
 
-def _alerts() -> dict[str, Any]:
-    """Of the monthly indices of alerts."""
+def _monthly(name: str, fields: Mapping[str, str], aliases: Sequence[str]) -> dict[str, Any]:
+    """Of the monthly indices of alerts or incidents; a site's settings for alerts hold for both."""
     return {
-        **_composed(ALERTS, ALERTS),
-        "template": {"mappings": mappings(FIELDS), "aliases": {alias: {} for alias in ALERT_ALIASES}},
+        **_composed(name, ALERTS),
+        "template": {"mappings": mappings(fields), "aliases": {alias: {} for alias in aliases}},
     }
 
 

@@ -3,7 +3,7 @@
 WITH
 -- Payload of each connection. Zeek takes it from sequence numbers, which forged or odd packets can make anything, so it
 -- is at most what IP carried; Suricata does not tell it, so it is what IP carried less the shortest headers.
-moved AS (
+moved AS MATERIALIZED (
     SELECT
         orig_h,
         resp_h,
@@ -58,33 +58,60 @@ clients AS (
     GROUP BY orig_h
 ),
 
--- Only these are sorted: connections that sent 8 KiB or more, or no less than the pair's mean.
-ranked AS (
+-- Connections that sent 8 KiB or more, or no less than the pair's mean, by what they sent: there are far fewer sizes than
+-- connections, and of these nothing is sorted.
+sizes AS (
     SELECT
-        m.orig_h, m.resp_h, m.uid, m.sent,
-        m.sent >= 8192 AND m.sent >= 3 * m.received AS upload,
-        row_number() OVER (PARTITION BY m.orig_h, m.resp_h ORDER BY m.sent DESC, m.uid, m.ts_us) AS nth
+        m.orig_h, m.resp_h, m.sent,
+        count(*) AS connections,
+        count(*) FILTER (WHERE m.sent >= 8192 AND m.sent >= 3 * m.received) AS uploads,
+        min(m.uid, 5) AS uids  -- the first five
     FROM moved AS m
     INNER JOIN pairs AS p ON m.orig_h = p.orig_h AND m.resp_h = p.resp_h
     WHERE m.sent >= 8192 OR m.sent * p.connections >= p.sent
+    GROUP BY m.orig_h, m.resp_h, m.sent
 ),
-largest AS (
+ranked AS (
     SELECT
-        orig_h,
-        resp_h,
-        -- connections that sent 8 KiB or more, and three times what they got
-        coalesce(list_sort(list(sent) FILTER (WHERE upload AND nth <= 1000)), []) AS upload_sizes,
-        list(uid ORDER BY nth) FILTER (WHERE nth <= 5 AND uid IS NOT NULL) AS uids
+        orig_h, resp_h, sent, uploads, uids,
+        CAST(sum(connections) OVER largest_first AS BIGINT) - connections AS larger,
+        CAST(sum(uploads) OVER largest_first AS BIGINT) - uploads AS larger_uploads
+    FROM sizes
+    WINDOW largest_first AS (PARTITION BY orig_h, resp_h ORDER BY sent DESC)
+),
+each_upload AS (
+    SELECT orig_h, resp_h, sent, unnest(range(least(uploads, 1000 - larger_uploads))) AS nth
     FROM ranked
+    WHERE uploads > 0 AND larger_uploads < 1000
+),
+sized AS (
+    SELECT orig_h, resp_h, list_sort(list(sent)) AS upload_sizes
+    FROM each_upload
+    GROUP BY orig_h, resp_h
+),
+examples AS (
+    SELECT orig_h, resp_h, sent, unnest(uids) AS uid
+    FROM ranked
+    WHERE larger < 5
+),
+numbered AS (
+    SELECT orig_h, resp_h, uid, row_number() OVER (PARTITION BY orig_h, resp_h ORDER BY sent DESC, uid) AS nth
+    FROM examples
+),
+named AS (
+    SELECT orig_h, resp_h, list(uid ORDER BY nth) AS uids
+    FROM numbered
+    WHERE nth <= 5
     GROUP BY orig_h, resp_h
 ),
 uploads AS (
     SELECT
         p.orig_h, p.resp_h, p.least_port, p.most_port, p.least_proto, p.most_proto, p.connections,
-        CAST(p.sent AS BIGINT) AS sent_bytes, CAST(p.received AS BIGINT) AS received_bytes, l.upload_sizes, p.first_us,
-        p.last_us, l.uids
+        CAST(p.sent AS BIGINT) AS sent_bytes, CAST(p.received AS BIGINT) AS received_bytes, coalesce(z.upload_sizes, []) AS upload_sizes,
+        p.first_us, p.last_us, n.uids
     FROM pairs AS p
-    INNER JOIN largest AS l ON p.orig_h = l.orig_h AND p.resp_h = l.resp_h
+    LEFT JOIN sized AS z ON p.orig_h = z.orig_h AND p.resp_h = z.resp_h
+    LEFT JOIN named AS n ON p.orig_h = n.orig_h AND p.resp_h = n.resp_h
 )
 
 SELECT

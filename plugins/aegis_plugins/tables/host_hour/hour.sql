@@ -2,7 +2,7 @@
 WITH
 -- Numbers are cut at 2^44 (17 TB), so that no sum overflows. A server counts where it answered: else each address that
 -- a scanner tries would be a host.
-flows AS (
+flows AS MATERIALIZED (
     SELECT
         orig_h,
         resp_h,

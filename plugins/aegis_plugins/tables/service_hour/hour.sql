@@ -3,13 +3,43 @@
 WITH
 -- Zeek names a protocol by what was said, not by the port. Half-open, one-sided and torn connections are no evidence of
 -- what they are, nor is one of which the beginning was not seen.
-flows AS (
+rows AS (
     SELECT
         CASE WHEN coalesce(orig_internal, true) OR NOT coalesce(resp_internal, false) THEN orig_h END AS orig_h,
-        resp_h,
-        resp_p,
-        proto,
-        direction,
+        resp_h, resp_p, proto, direction, service,
+        CASE WHEN orig_ip_bytes > 0 THEN least(orig_ip_bytes, 17592186044416) ELSE 0 END AS sent,
+        CASE WHEN resp_ip_bytes > 0 THEN least(resp_ip_bytes, 17592186044416) ELSE 0 END AS received,
+        ts_us, end_us, uid
+    FROM conn
+    WHERE proto <> 'icmp' AND resp_h IS NOT NULL
+        AND coalesce(missed_bytes, 0) = 0
+        AND (proto <> 'tcp' OR history IS NULL OR history LIKE '%h%' OR history LIKE '%H%')
+        -- Suricata tells no payload: more packets than handshake and closing need
+        AND coalesce(orig_bytes, CASE WHEN proto <> 'tcp' OR orig_pkts >= 5 THEN orig_pkts END) > 0
+        AND coalesce(resp_bytes, CASE WHEN proto <> 'tcp' OR resp_pkts >= 4 THEN resp_pkts END) > 0
+),
+
+-- Whatever they speak is judged once for all that are alike.
+alike AS (
+    SELECT
+        orig_h, resp_h, resp_p, proto, direction, service,
+        -- as much as a protocol that Zeek knows would have shown itself in
+        coalesce(service, '') = '' AND (
+            (proto = 'tcp' AND sent >= 400 AND received >= 400) OR (proto = 'udp' AND sent + received >= 4096)
+        ) AS much,
+        count(*) AS connections,
+        CAST(sum(sent) AS BIGINT) AS sent,
+        CAST(sum(received) AS BIGINT) AS received,
+        min(ts_us) AS first_us,
+        max(end_us) AS last_us,
+        min(uid) AS uid
+    FROM rows
+    GROUP BY orig_h, resp_h, resp_p, proto, direction, service, much
+),
+
+flows AS (
+    SELECT
+        orig_h, resp_h, resp_p, proto, direction,
         -- of several in one connection the one that began it: `ssl,smtp` is SMTP that turned to TLS
         CASE
             WHEN service IS NULL OR service NOT LIKE '%,%' THEN nullif(lower(service), '')
@@ -32,18 +62,8 @@ flows AS (
             WHEN service LIKE '%ssl%' THEN 'ssl'
             ELSE array_to_string(list_sort(string_split(lower(service), ',')), ',')
         END AS service,
-        CASE WHEN orig_ip_bytes > 0 THEN least(orig_ip_bytes, 17592186044416) ELSE 0 END AS sent,
-        CASE WHEN resp_ip_bytes > 0 THEN least(resp_ip_bytes, 17592186044416) ELSE 0 END AS received,
-        ts_us,
-        end_us,
-        uid
-    FROM conn
-    WHERE proto <> 'icmp' AND resp_h IS NOT NULL
-        AND coalesce(missed_bytes, 0) = 0
-        AND (proto <> 'tcp' OR history IS NULL OR history LIKE '%h%' OR history LIKE '%H%')
-        -- Suricata tells no payload: more packets than handshake and closing need
-        AND coalesce(orig_bytes, CASE WHEN proto <> 'tcp' OR orig_pkts >= 5 THEN orig_pkts END) > 0
-        AND coalesce(resp_bytes, CASE WHEN proto <> 'tcp' OR resp_pkts >= 4 THEN resp_pkts END) > 0
+        much, connections, sent, received, first_us, last_us, uid
+    FROM alike
 ),
 
 judged AS (
@@ -82,9 +102,8 @@ judged AS (
                 WHEN 'irc' THEN resp_p NOT IN (6660, 6661, 6662, 6663, 6664, 6665, 6666, 6667, 6668, 6669, 6697, 7000)
                 WHEN 'socks' THEN resp_p NOT IN (1080, 9050, 9150)
             END THEN 'odd'
-            WHEN service IS NULL AND (
-                (proto = 'tcp' AND resp_p IN (22, 25, 53, 80, 443, 445, 3389) AND sent >= 400 AND received >= 400)
-                OR (proto = 'udp' AND resp_p = 53 AND sent + received >= 4096)
+            WHEN much AND (
+                (proto = 'tcp' AND resp_p IN (22, 25, 53, 80, 443, 445, 3389)) OR (proto = 'udp' AND resp_p = 53)
             ) THEN 'unknown'
             ELSE 'usual'
         END AS kind
@@ -105,7 +124,7 @@ named AS (
         CASE WHEN kind <> 'usual' OR resp_p IN (22, 25, 53, 80, 443, 445, 3389) THEN resp_p END AS resp_p,
         CASE WHEN kind <> 'usual' THEN resp_h END AS resp_h,
         CASE WHEN kind <> 'usual' THEN direction END AS direction,
-        sent, received, ts_us, end_us, uid
+        connections, sent, received, first_us, last_us, uid
     FROM judged
     UNION ALL
     -- Tunnels as Zeek unpacks them, without proxies; the packets inside are connections of their own.
@@ -114,7 +133,7 @@ named AS (
         lower(replace(tunnel_type, 'Tunnel::', '')) AS label,
         'tunnel' AS kind,
         CAST(NULL AS VARCHAR) AS proto,
-        resp_p, resp_h, direction, 0 AS sent, 0 AS received, ts_us, end_us, uid
+        resp_p, resp_h, direction, 1 AS connections, 0 AS sent, 0 AS received, ts_us, end_us, uid
     FROM tunnel
     WHERE action = 'Tunnel::DISCOVER' AND tunnel_type NOT IN ('Tunnel::HTTP', 'Tunnel::SOCKS') AND resp_h IS NOT NULL
 )
@@ -127,11 +146,11 @@ SELECT
     resp_p,
     resp_h,
     direction,
-    count(*) AS connections,
+    CAST(sum(connections) AS BIGINT) AS connections,
     CAST(sum(sent) AS BIGINT) AS sent_bytes,
     CAST(sum(received) AS BIGINT) AS received_bytes,
-    min(ts_us) AS first_us,
-    max(end_us) AS last_us,
+    min(first_us) AS first_us,
+    max(last_us) AS last_us,
     min(uid) AS uid
 FROM named
 GROUP BY orig_h, label, kind, proto, resp_p, resp_h, direction
