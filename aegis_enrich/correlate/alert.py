@@ -16,6 +16,8 @@ OF_THE_COMPROMISED = frozenset({"TA0009", "TA0010", "TA0011"})
 # Techniques in which the destination's address only resolves what is asked for.
 RESOLVING = ("T1568", "T1071.004")
 FEW_CLIENTS = 5
+# Accounts of this name on two machines are two.
+EVERYWHERE = frozenset({"root", "admin", "administrator", "guest", "user", "test", "anonymous", "ubuntu", "pi", ""})
 TARGETS = 20  # that an alert names, as many as detectors keep samples of
 
 
@@ -29,6 +31,7 @@ class Host:
     criticality: str = ""
     network: str = ""
     organization: str = ""  # of its AS
+    asset: str = ""  # the name of the one machine that has the address
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,12 @@ class Alert:
         """Where it goes: its targets and names, but for a resolver that only passes a name on."""
         resolved = any(t.startswith(RESOLVING) for t in self.techniques)
         return self.names if resolved else (*self.names, *self.targets)
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Those that somebody got in as, but for names that every machine has."""
+        users = (str(user).lower() for user in listed(self.evidence, "got_in_as"))
+        return tuple(sorted({user for user in users if user not in EVERYWHERE}))
 
     @property
     def fingerprint(self) -> str:
@@ -179,6 +188,7 @@ def _host(side: Mapping[str, Any]) -> Host:
         criticality=asset.get("criticality") or "",
         network=(side.get("network") or {}).get("name") or "",
         organization=((side.get("as") or {}).get("organization") or {}).get("name") or "",
+        asset=asset.get("id") or "",
     )
 
 

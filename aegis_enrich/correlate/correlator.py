@@ -21,7 +21,7 @@ from .ties import groups
 
 AT_ONCE = 500  # alerts
 EACH_US = 60_000_000  # an open incident whose contents change is delivered at most this often
-SHAPE = 3  # goes up with every change to how incidents are made, so that those in a state are made anew
+SHAPE = 2  # goes up with every change to how incidents are made, so that those in a state are made anew
 
 
 @dataclass

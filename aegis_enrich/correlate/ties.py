@@ -40,10 +40,13 @@ def ties(alert: Alert, settings: Settings) -> Iterator[tuple[str, Kind]]:
     into, `tried`: perhaps, by an exploit; `place`: hosts go there for orders, and it lies outside, `inside`: it does
     not.
     """
-    if alert.subject:
-        yield alert.subject, doing(alert)
+    for name in _names(alert, alert.subject):
+        yield name, doing(alert)
     for host in entered(alert, settings):
-        yield host, "entered" if _is_in(alert, host) else "tried"
+        for name in _names(alert, host):
+            yield name, "entered" if _is_in(alert, host) else "tried"
+    for account in alert.accounts:
+        yield f"account {account}", "place"
     if not set(settings.shared).isdisjoint(alert.tactics):
         if alert.fingerprint:
             yield f"fingerprint {alert.fingerprint}", "place"
@@ -51,6 +54,14 @@ def ties(alert: Alert, settings: Settings) -> Iterator[tuple[str, Kind]]:
         for place in alert.places:
             if place != alert.subject:
                 yield place, "inside" if at_home or alert.internal(place) else "place"
+
+
+def _names(alert: Alert, address: str) -> Iterator[str]:
+    """The address, and the machine that has it, where that is known: so two addresses of one are one host."""
+    if address:
+        yield address
+        if (host := alert.hosts.get(address)) and host.asset:
+            yield f"asset {host.asset}"
 
 
 def doing(alert: Alert) -> Kind:

@@ -20,6 +20,7 @@ _ENDPOINT = {
     "geo.location": "geo_point",
     "as.number": "long",
     "as.organization.name": "keyword",
+    "asset.id": "keyword",
     "asset.name": "keyword",
     "asset.owner": "keyword",
     "asset.criticality": "keyword",

@@ -51,6 +51,25 @@ def test_hosts_that_go_to_one_outside_place_for_orders_are_one_group():
     assert together(a, b, other, *inside, *resolver) == [[0, 1], [2], [3], [4], [5], [6]]
 
 
+def test_two_addresses_of_one_machine_are_one_host():
+    def of(machine, host, **more):
+        doc = made("dga", host, techniques=C2, **more)
+        doc["source"]["asset"] = {"id": machine}
+        return doc
+
+    assert together(of("laptop", "10.0.0.5"), of("laptop", "10.0.0.6"), of("printer", "10.0.0.7")) == [[0, 1], [2]]
+
+
+def test_an_account_that_was_taken_ties_where_it_was_used_and_a_name_that_all_have_does_not():
+    def taken(user, actor, host):
+        return made("brute_force", actor, host, techniques=ENTRY, got_into=[host], got_in_as=[user], severity=73)
+
+    assert together(taken("CORP\\ada", "198.51.100.7", "10.0.0.5"), taken("corp\\Ada", "198.51.100.8", "10.0.0.6")) == [
+        [0, 1]
+    ]
+    assert together(taken("root", "198.51.100.7", "10.0.0.5"), taken("root", "198.51.100.8", "10.0.0.6")) == [[0], [1]]
+
+
 def test_a_fingerprint_that_few_hosts_have_ties_them_and_a_browser_s_does_not():
     def tls(host, place, clients):
         return made("tls_c2", host, place, techniques=C2, fingerprint="t13d19_a_b", fingerprint_clients=clients)

@@ -107,3 +107,14 @@ def test_the_scan_log_has_a_source_only(rows: Rows, assets: Path) -> None:
         == Assets({"path": str(assets)}).enrich("conn", rows("conn", orig_h=["10.0.0.5"]))["orig_owner"].to_pylist()
     )
     assert "resp_asset" not in enriched.schema.names
+
+
+def test_only_a_line_of_one_address_names_a_machine(assets: Path) -> None:
+    assets.write_text("address,name,owner,criticality\n10.0.0.5,laptop,,\nfd00::5,laptop,,\n10.1.0.0/16,farm,,\n")
+    describe = Assets({"path": str(assets)}).describe
+    assert [describe("address", a).get("asset.id") for a in ("10.0.0.5", "fd00::5", "10.1.2.3", "10.0.0.6")] == [
+        "laptop",
+        "laptop",
+        None,
+        None,
+    ]

@@ -78,10 +78,13 @@ class Assets(Enricher):
 
     def describe(self, kind: Literal["address", "domain"], value: str) -> Mapping[str, Any]:
         asset = self._assets.find(value) if kind == "address" else None
-        return {f"asset.{k}": v for k, v in asset._asdict().items() if v is not None} if asset else {}
+        facts = {f"asset.{k}": v for k, v in asset._asdict().items() if v is not None} if asset else {}
+        return facts | ({"asset.id": self._single[value]} if value in self._single else {})
 
     def _take(self, assets: Mapping[Network, Asset]) -> None:
         self._assets = Prefixes(assets.items())
+        # lines of one address name one machine: two with one name are two addresses of it
+        self._single = {str(n.network_address): a.name for n, a in assets.items() if n.num_addresses == 1 and a.name}
         self._lookup = Lookup(self._assets.find, (pa.string(),) * 3)
         facts = sorted((str(network), *asset) for network, asset in assets.items())
         self._digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
