@@ -17,9 +17,7 @@ from ..errors import AegisError, StateError
 from ..registry import load as plugins
 from ..store import Store
 from ..visible import CHARACTERS, visible
-from .options import SEVERITIES, alert_table, config_option, configuration, field, json_option, print_json
-
-LEAST_ID = 4  # characters of an id that are taken as its beginning
+from .options import LEAST_ID, SEVERITIES, alert_table, config_option, configuration, field, json_option, print_json
 
 
 @click.group("alerts")

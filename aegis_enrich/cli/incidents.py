@@ -23,9 +23,8 @@ from ..registry import load
 from ..store import Store
 from ..store.triage import Mark, Triage
 from ..visible import CHARACTERS, visible
-from .options import COLOURS, SEVERITIES, cell, config_option, configuration, field, json_option
+from .options import COLOURS, LEAST_ID, SEVERITIES, cell, config_option, configuration, field, json_option
 
-LEAST_ID = 4  # characters of an id that are taken as its beginning
 FORMATS = ("text", "markdown", "json")
 
 Document = dict[str, Any]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+LEAST_ID = 4  # characters of an id that are taken as its beginning
 SEVERITIES = {21: "low", 47: "medium", 73: "high", 99: "critical"}
 COLOURS = {21: "cyan", 47: "yellow", 73: "red", 99: "bold red"}
 

@@ -26,6 +26,7 @@ from ..pipeline.intake import Intake
 from ..plugin import Sink
 from ..registry import Registry
 from ..store import Store
+from ..visible import CHARACTERS, visible
 from .options import SEVERITIES, alert_table, field
 
 INCIDENTS = 10  # that a summary names
@@ -167,7 +168,8 @@ def _say_incidents(incidents: Sequence[Mapping[str, Any]]) -> None:
     if incidents:
         click.echo(f"{len(incidents)} incident{'s' * (len(incidents) > 1)}:")
     for doc in incidents[:INCIDENTS]:
-        click.echo(f"  {doc['event']['id'][:8]}  risk {field(doc, 'event.risk_score'):>3.0f}  {doc['message']}")
+        risk, title = field(doc, "event.risk_score"), visible(doc["message"], CHARACTERS)
+        click.echo(f"  {doc['event']['id'][:8]}  risk {risk:>3.0f}  {title}")
     if len(incidents) > INCIDENTS:
         click.echo(f"  and {len(incidents) - INCIDENTS} more")
 

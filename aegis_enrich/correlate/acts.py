@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .alert import Alert
+from .order import by_risk, by_time, runs
 
 SLACK_US = 60_000_000  # a detector counts from its window's first row, another from a connection's
 
@@ -33,17 +34,17 @@ def acts(alerts: Sequence[Alert]) -> list[Act]:
                 by_place[alert.subject, place, kind].append(alert)
     lead_of: dict[str, Alert] = {}
     for together in by_place.values():
-        for run in _overlapping(together):
-            best = min(run, key=_worst)
+        for run in runs(together, SLACK_US):
+            best = min(run, key=by_risk)
             for alert in run:
                 known = lead_of.get(alert.id)
-                lead_of[alert.id] = best if known is None else min(known, best, key=_worst)
+                lead_of[alert.id] = best if known is None else min(known, best, key=by_risk)
     by_id = {a.id: a for a in alerts}
     found: dict[str, list[Alert]] = defaultdict(list)
     for alert in alerts:
         found[_last_lead(alert, lead_of).id].append(alert)
     leads = [Act(by_id[i], tuple(a for a in group if a.id != i)) for i, group in found.items()]
-    return sorted(leads, key=lambda act: (act.lead.first_us, act.lead.id))
+    return sorted(leads, key=lambda act: by_time(act.lead))
 
 
 def relations(found: Sequence[Act]) -> Mapping[str, tuple[str, tuple[Alert, ...]]]:
@@ -63,23 +64,6 @@ def _places(alert: Alert) -> tuple[str, ...]:
 def _kinds(alert: Alert) -> set[str]:
     """What is done: its tactics; orders that come in and what goes out may share one channel."""
     return {"channel" if tactic in ("TA0010", "TA0011") else tactic for tactic in alert.tactics}
-
-
-def _overlapping(alerts: Sequence[Alert]) -> list[list[Alert]]:
-    runs: list[list[Alert]] = []
-    until_us = 0
-    for alert in sorted(alerts, key=lambda a: (a.first_us, a.id)):
-        if runs and alert.first_us <= until_us + SLACK_US:
-            runs[-1].append(alert)
-            until_us = max(until_us, alert.last_us)
-        else:
-            runs.append([alert])
-            until_us = alert.last_us
-    return runs
-
-
-def _worst(alert: Alert) -> tuple[float, int, str]:
-    return -alert.risk, alert.first_us, alert.id
 
 
 def _last_lead(alert: Alert, lead_of: Mapping[str, Alert]) -> Alert:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..decide.decider import EACH_US
 from ..decide.fold import canonical
 from ..store import Store
 from ..store.triage import Triage
@@ -20,7 +21,6 @@ from .read import triage_of
 from .ties import groups
 
 AT_ONCE = 500  # alerts
-EACH_US = 60_000_000  # an open incident whose contents change is delivered at most this often
 SHAPE = 2  # goes up with every change to how incidents are made, so that those in a state are made anew
 
 

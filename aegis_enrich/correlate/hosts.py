@@ -11,6 +11,7 @@ from ..store import Store
 from .alert import Alert, Host, alert_of
 from .incident import incident_of
 from .load import Correlation
+from .order import by_risk
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def rank_alerts(alerts: Iterable[Alert], rules: Correlation, health: Collection[
 
 def _ranked(address: str, alerts: list[Alert], rules: Correlation) -> Ranked:
     whole = incident_of(alerts, rules)
-    worst = min(alerts, key=lambda a: (-a.risk, a.first_us, a.id))
+    worst = min(alerts, key=by_risk)
     return Ranked(
         host=worst.hosts.get(address, Host(address)),
         risk=whole.risk.score,

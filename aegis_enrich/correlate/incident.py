@@ -15,11 +15,13 @@ from .acts import Act, acts
 from .alert import Alert, Host, listed
 from .grounds import Confidence, confidence, undoubted
 from .load import Correlation
+from .order import by_risk, by_time
 from .risk import Risk, risk
 from .roles import TARGET, VICTIM, roles
 from .sequences import Match, matches
 from .stages import Stage, stages
 from .ties import doing
+from .wording import several
 
 ALERTS = 200  # that the document holds, the worst ones; all of them are in the state, and counted
 HOSTS = 200  # likewise
@@ -67,7 +69,7 @@ def incident_of(
     began: since a host's doings without a longer silence are one incident, no other has it; it stays while the incident
     grows.
     """
-    alerts = sorted(alerts, key=lambda a: (a.first_us, a.id))
+    alerts = sorted(alerts, key=by_time)
     found = acts(alerts)
     core = [a for a in alerts if a.severity >= rules.settings.core_severity] or alerts
     first, last_us = core[0], max(a.last_us for a in alerts)
@@ -101,7 +103,7 @@ def _weighed(
     clear = undoubted(found, rules.grounds)
     if not clear or len(clear) == len(found):
         return sure, whole
-    alerts = sorted((a for act in clear for a in (act.lead, *act.others)), key=lambda a: (a.first_us, a.id))
+    alerts = sorted((a for act in clear for a in (act.lead, *act.others)), key=by_time)
     surer, worse = _weighed(clear, matches(alerts, rules.sequences), rules, health)
     return replace(sure, value=max(sure.value, surer.value)), max((whole, worse), key=lambda r: r.score)
 
@@ -163,22 +165,13 @@ def title_of(incident: Incident) -> str:
         what = " and ".join(dict.fromkeys(s.word for s in incident.stages[:3]))
         return f"{hosts} hosts go to one place ({what}): {incident.root}"
     if len({a.rule for a in incident.alerts}) == 1:
-        said = _worst(incident.alerts).message
+        said = min(incident.alerts, key=by_risk).message
         return said if incident.root in said else f"{said}: {incident.root}"
     victims = [host for host, role in incident.roles.items() if role == VICTIM and host != incident.root]
     best = max(incident.matched, key=lambda m: (len(m.found), m.sequence.risk, m.sequence.id), default=None)
     what = best.sequence.title if best else ", then ".join(dict.fromkeys(s.word for s in incident.stages[:4]))
-    into = f", reaching {_several(victims)}" if victims else ""
+    into = f", reaching {several(victims, 3)}" if victims else ""
     return f"{what[:1].upper()}{what[1:]}: {incident.root}{into}"
-
-
-def _worst(alerts: Sequence[Alert]) -> Alert:
-    return min(alerts, key=lambda a: (-a.risk, a.first_us, a.id))
-
-
-def _several(hosts: Sequence[str], most: int = 3) -> str:
-    shown = ", ".join(hosts[:most])
-    return f"{shown} and {len(hosts) - most} more" if len(hosts) > most else " and ".join(shown.rsplit(", ", 1))
 
 
 def _reason(incident: Incident) -> str:
@@ -273,7 +266,7 @@ def _hosts(incident: Incident) -> list[dict[str, Any]]:
 
 def _alerts(incident: Incident) -> list[dict[str, Any]]:
     lead_of = {other.id: act.lead.id for act in incident.acts for other in act.others}
-    worst = sorted(incident.alerts, key=lambda a: (-a.risk, a.first_us, a.id))[:ALERTS]
+    worst = sorted(incident.alerts, key=by_risk)[:ALERTS]
     return [
         {
             "id": a.id,
@@ -291,7 +284,7 @@ def _alerts(incident: Incident) -> list[dict[str, Any]]:
             "lead": lead_of.get(a.id),
             "uids": list(a.uids[:UIDS]),
         }
-        for a in sorted(worst, key=lambda a: (a.first_us, a.id))
+        for a in sorted(worst, key=by_time)
     ]
 
 

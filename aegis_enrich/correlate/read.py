@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..store import Store
@@ -22,7 +22,7 @@ def incident_documents(store: Store, where: str = LIVING, values: tuple[object, 
         f" WHERE {where} ORDER BY risk DESC, first_us, incident_id",
         values,
     )
-    merged = _taken_in(_merges(store.query(_MERGED))) if said.marks else {}
+    merged = _taken_in(dict(store.query(_MERGED))) if said.marks else {}
     return [
         with_state(json.loads(text), status, revision, said.of(incident, merged), into)
         for incident, text, status, revision, into in rows
@@ -31,19 +31,15 @@ def incident_documents(store: Store, where: str = LIVING, values: tuple[object, 
 
 def resolve(store: Store, incident: str) -> str:
     """The id of the incident that one with this id has become part of; the id itself where it has not."""
-    return _heir(_merges(store.query(_MERGED)), incident)
+    return _heir(dict(store.query(_MERGED)), incident)
 
 
 def triage_of(tx: sqlite3.Connection, said: Said, incident: str) -> Mapping[str, Any] | None:
     """What was said of an incident and of those that it took in."""
-    return said.of(incident, _taken_in(_merges(tx.execute(_MERGED).fetchall()))) if said.marks else None
+    return said.of(incident, _taken_in(dict(tx.execute(_MERGED).fetchall()))) if said.marks else None
 
 
 _MERGED = "SELECT incident_id, merged_into FROM incidents WHERE merged_into != ''"
-
-
-def _merges(rows: Iterable[tuple[str, str]]) -> dict[str, str]:
-    return dict(rows)
 
 
 def _heir(into: Mapping[str, str], incident: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..decide.attack import attack
 from .acts import Act
 from .alert import Alert
+from .order import by_risk
 
 # What a tactic is called where people talk.
 WORDS = {
@@ -42,7 +43,7 @@ class Stage:
     @property
     def best(self) -> Alert:
         """The alert that speaks for it."""
-        return min((act.lead for act in self.acts), key=lambda a: (-a.risk, a.first_us, a.id))
+        return min((act.lead for act in self.acts), key=by_risk)
 
     @property
     def word(self) -> str:

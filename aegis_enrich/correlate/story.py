@@ -11,8 +11,8 @@ from typing import Any
 
 from ..decide.investigate import Investigate
 from ..visible import CHARACTERS, visible
+from .wording import several
 
-WORDS = {21: "low", 47: "medium", 73: "high", 99: "critical"}
 UIDS = 5
 ASK = 6  # questions and steps of each kind that a story gives at most
 
@@ -62,7 +62,7 @@ def _summary(doc: Mapping[str, Any], hosts: Mapping[str, Mapping[str, Any]]) -> 
     parts = [f"Between {_time(aegis['first_seen'])} and {_time(aegis['last_seen'])} UTC {_duration(aegis)}"]
     parts.append(f"{aegis['alert_count']} alerts of {_sensors(aegis['sensors'])} belong together")
     told = [
-        f"{_role(role, len(by_role[role]))} {_list(by_role[role])}"
+        f"{_role(role, len(by_role[role]))} {several(by_role[role])}"
         for role in ("attacker", "victim", "suspect", "infrastructure", "target")
         if role in by_role
     ]
@@ -95,7 +95,7 @@ def _chapter(
         sentences.append(_sentence(alert))
         sentences += [f"The same was seen by {o['name']}: {o['reason']}." for o in told if o["lead"] == alert["id"]]
     if stage["entered"]:
-        sentences.append(f"From then on the attacker is on {_list([_known(hosts, h) for h in stage['entered']])}.")
+        sentences.append(f"From then on the attacker is on {several([_known(hosts, h) for h in stage['entered']])}.")
     if hidden := len(stage["alerts"]) - len(told):
         sentences.append(f"{hidden} further alerts say the like.")
     return heading, tuple(sentences)
@@ -105,7 +105,7 @@ def _sentence(alert: Mapping[str, Any]) -> str:
     uids = alert["uids"][:UIDS]
     more = len(alert["uids"]) - len(uids)
     seen = f" [{', '.join(uids)}{f' and {more} more' if more > 0 else ''}]" if uids else ""
-    like = f" For example {_list(alert['examples'])}." if alert["examples"] else ""
+    like = f" For example {several(alert['examples'])}." if alert["examples"] else ""
     return f"{alert['reason'].rstrip('.')}.{like}{seen}"
 
 
@@ -115,9 +115,9 @@ def _transition(stage: Mapping[str, Any], hosts: Mapping[str, Mapping[str, Any]]
     actors = [_known(hosts, a) for a in stage["actors"]]
     came = set(stage["actors"]) & set(before.get("entered", ()))
     if came:
-        return f"{after} {_list(actors)}, which had just been entered, goes on."
+        return f"{after} {several(actors)}, which had just been entered, goes on."
     same = set(stage["actors"]) & set(before["actors"])
-    return f"{after} {'the same host goes on' if same else f'{_list(actors)} comes into it'}."
+    return f"{after} {'the same host goes on' if same else f'{several(actors)} comes into it'}."
 
 
 def _sure(doc: Mapping[str, Any]) -> tuple[str, ...]:
@@ -177,13 +177,8 @@ def _known(hosts: Mapping[str, Mapping[str, Any]], address: str) -> str:
     return _named(hosts[address]) if address in hosts else address
 
 
-def _list(values: Sequence[str], most: int = 6) -> str:
-    shown = [*values[:most], *([f"{len(values) - most} more"] if len(values) > most else [])]
-    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
-
-
 def _sensors(names: Sequence[str]) -> str:
-    return f"the sensor {names[0]}" if len(names) == 1 else f"the sensors {_list(names)}"
+    return f"the sensor {names[0]}" if len(names) == 1 else f"the sensors {several(names)}"
 
 
 def _moment(text: str) -> datetime:

@@ -14,6 +14,7 @@ from itertools import accumulate, pairwise
 from typing import Literal
 
 from .alert import Alert
+from .order import by_time, runs
 from .settings import Settings
 
 Kind = Literal["acts", "suffers", "entered", "tried", "place", "inside"]
@@ -94,7 +95,7 @@ def groups(alerts: Iterable[Alert], settings: Settings) -> list[Group]:
 
     Alerts below `core_severity` tie nothing and make no group of their own: those that no group takes are left out.
     """
-    everything = sorted(alerts, key=_order)
+    everything = sorted(alerts, key=by_time)
     core = [a for a in everything if a.severity >= settings.core_severity]
     by_key = _by_key(core, settings)
     parent = {a.id: a.id for a in core}
@@ -114,11 +115,7 @@ def groups(alerts: Iterable[Alert], settings: Settings) -> list[Group]:
     lesser = [a for a in everything if a.severity < settings.core_severity]
     whole = _with_lesser([g for g in found.values() if g[0].id not in crowds], lesser, settings)
     whole += [Group(tuple(g), crowds[g[0].id]) for g in found.values() if g[0].id in crowds]
-    return sorted(whole, key=lambda group: _order(group.alerts[0]))
-
-
-def _order(alert: Alert) -> tuple[int, str]:
-    return alert.first_us, alert.id
+    return sorted(whole, key=lambda group: by_time(group.alerts[0]))
 
 
 _ByKind = Mapping[Kind, Sequence[Alert]]
@@ -134,19 +131,19 @@ def _by_key(core: Sequence[Alert], settings: Settings) -> dict[str, dict[Kind, l
 
 def _crowds(by_kind: _ByKind, settings: Settings) -> Iterator[list[Alert]]:
     """The alerts about a place that more hosts go to than one attacker is likely to hold."""
-    there = sorted((*by_kind.get("place", ()), *by_kind.get("inside", ())), key=_order)
-    for session in _sessions(there, settings.gap_us):
+    there = sorted((*by_kind.get("place", ()), *by_kind.get("inside", ())), key=by_time)
+    for session in runs(there, settings.gap_us):
         if len({a.subject for a in session}) > settings.crowd:
             yield session
 
 
 def _tied(key: str, by_kind: _ByKind, settings: Settings) -> Iterator[tuple[Alert, Alert]]:
     """Pairs that are tied by one host or name, enough of them to join all that are."""
-    for session in _sessions(by_kind.get("suffers", ()), settings.gap_us):
+    for session in runs(by_kind.get("suffers", ()), settings.gap_us):
         yield from pairwise(session)
     acts = {a.id for a in by_kind.get("acts", ())}
-    there = sorted((*by_kind.get("acts", ()), *by_kind.get("place", ())), key=_order)
-    for session in _sessions(there, settings.gap_us):
+    there = sorted((*by_kind.get("acts", ()), *by_kind.get("place", ())), key=by_time)
+    for session in runs(there, settings.gap_us):
         yield from pairwise(session)
         acting = [a for a in session if a.id in acts]
         yield from _followed(key, by_kind.get("entered", ()), acting, settings)
@@ -154,7 +151,7 @@ def _tied(key: str, by_kind: _ByKind, settings: Settings) -> Iterator[tuple[Aler
         for entry, act in _followed(key, by_kind.get("tried", ()), acting, settings):
             tried[act.id].append((entry, act))
         for pairs in tried.values():  # one got in at most: the worst, of these the last before
-            yield max(pairs, key=lambda pair: (pair[0].severity, *_order(pair[0])))
+            yield max(pairs, key=lambda pair: (pair[0].severity, *by_time(pair[0])))
 
 
 def _followed(
@@ -166,20 +163,6 @@ def _followed(
         at = bisect_left(begun, entry.first_us)
         if at < len(acting) and carries(entry, host, acting[at], settings):
             yield entry, acting[at]
-
-
-def _sessions(alerts: Sequence[Alert], gap_us: int) -> list[list[Alert]]:
-    """Runs without a silence longer than the gap; alerts in the order of time."""
-    runs: list[list[Alert]] = []
-    last_us = 0
-    for alert in alerts:
-        if runs and alert.first_us - last_us <= gap_us:
-            runs[-1].append(alert)
-            last_us = max(last_us, alert.last_us)
-        else:
-            runs.append([alert])
-            last_us = alert.last_us
-    return runs
 
 
 def _with_lesser(groups: list[list[Alert]], lesser: Sequence[Alert], settings: Settings) -> list[Group]:
@@ -198,7 +181,7 @@ def _with_lesser(groups: list[list[Alert]], lesser: Sequence[Alert], settings: S
             near += [(away, number) for away, most in away_us if away is not None and away <= most]
         if near:
             joined[min(near)[1]].append(alert)
-    return [Group(tuple(sorted(group, key=_order))) for group in joined]
+    return [Group(tuple(sorted(group, key=by_time))) for group in joined]
 
 
 class _Times:
@@ -206,7 +189,7 @@ class _Times:
 
     def __init__(self, alerts: Sequence[Alert]) -> None:
         self._begun = sorted(a.first_us for a in alerts)
-        self._until = list(accumulate((a.last_us for a in sorted(alerts, key=_order)), max))
+        self._until = list(accumulate((a.last_us for a in sorted(alerts, key=by_time)), max))
 
     def since_us(self, alert: Alert) -> int | None:
         """How long before the alert's begin the last of those ends that began before; 0 where it lasts."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..correlate.story import WORDS
+from ..decide.severities import WORDS
 from .clock import between, many, micros
 from .contents import Contents, Document
 from .markup import NOTHING, Markup, join, tag

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from ..correlate.alert import alert_of
-from ..correlate.story import WORDS
+from ..decide.severities import WORDS
 from .clock import between, many, micros, stamp
 from .contents import Contents, Document
 from .health import is_of_health

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..correlate.alert import Alert, alert_of
-from ..correlate.story import WORDS, Story
+from ..correlate.story import Story
+from ..decide.severities import WORDS
 from .clock import between, many, micros, stamp, time_of_day
 from .contents import Contents, Document, Told
 from .lanes import Lane, Mark, lanes

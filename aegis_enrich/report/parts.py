@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..correlate.story import WORDS
+from ..decide.severities import WORDS
 from .markup import NOTHING, Markup, tag
 
 Document = Mapping[str, Any]

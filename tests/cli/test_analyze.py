@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from aegis_enrich.cli import run
+
 
 def test_it_writes_the_alerts_and_prints_them(aegis, lab, tmp_path):
     ran = aegis("analyze", lab / "scan_vertical/tsv", "-o", tmp_path / "a.ndjson")
@@ -72,3 +74,9 @@ def test_an_index_that_is_not_there_is_an_error_that_keeps_nothing_back(aegis, l
     assert ran.code == 1
     assert "documents are not delivered" in ran.err
     assert (tmp_path / "a").read_text(encoding="utf-8").count("\n") == 1
+
+
+def test_the_summary_obeys_nothing_that_an_incident_s_title_says(capsys):
+    hostile = {"event": {"id": "0123456789", "risk_score": 50.0}, "message": "calls \x1b[31mevil\u202e.test"}
+    run._say_incidents([hostile])
+    assert "calls \\u001b[31mevil\\u202e.test" in capsys.readouterr().out
