@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import getpass
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from ..visible import CHARACTERS, visible
 from .options import COLOURS, LEAST_ID, SEVERITIES, cell, config_option, configuration, field, json_option
 
 FORMATS = ("text", "markdown", "json")
+SHOWN = 4  # hosts of a stage
 
 Document = dict[str, Any]
 incident_argument = click.argument("incident")
@@ -246,9 +247,7 @@ def _facts(doc: Document) -> None:
     _say(f"{doc['event']['reason']}")
     click.echo()
     for stage in incident["stages"]:
-        more = stage["target_count"] - len(stage["targets"])
-        others = [f"{more} {'more' if stage['targets'] else 'hosts'}"] if more > 0 else []
-        who = f"{', '.join(stage['actors'])} → {', '.join([*stage['targets'][:4], *others])}"
+        who = f"{_few(stage['actors'], stage['actor_count'])} → {_few(stage['targets'], stage['target_count'])}"
         _say(f"{stage['first_seen'][:19].replace('T', ' ')}  {stage['name']:<24} {who}")
     click.echo()
     for host in incident["hosts"]:
@@ -261,6 +260,13 @@ def _facts(doc: Document) -> None:
         click.echo()
         _say(f"sequence {sequence['name']}: {', '.join(sequence['stages'])}")
     click.echo(f"\nid {doc['event']['id']}")
+
+
+def _few(hosts: Sequence[str], count: int) -> str:
+    """The first of `count` hosts, and how many more there are."""
+    shown = hosts[:SHOWN]
+    more = count - len(shown)
+    return ", ".join([*shown, *([f"{more} {'more' if shown else 'hosts'}"] if more > 0 else [])])
 
 
 def _say(line: str) -> None:

@@ -138,7 +138,8 @@ def alert_of(doc: Mapping[str, Any], status: str = "open") -> Alert:
     sides = [doc.get("source") or {}, doc.get("destination") or {}]
     pairs = tuple((p["tactic"]["id"], p["technique"]["id"]) for p in aegis.get("attack", ()))
     tactics = tuple(dict.fromkeys(tactic for tactic, _ in pairs))
-    hosts = {side["ip"]: _host(side) for side in sides if side.get("ip")}
+    ours = (aegis.get("source") or sides[0], aegis.get("destination") or sides[1])  # older states: beside ECS's fields
+    hosts = {side["ip"]: _host(side, own) for side, own in zip(sides, ours, strict=True) if side.get("ip")}
     if _is_about_the_destination(sides, hosts, tactics):
         sides.reverse()
     actor = str(sides[0].get("ip", ""))
@@ -179,14 +180,15 @@ def _is_about_the_destination(
     return bool(tactics) and OF_THE_COMPROMISED.issuperset(tactics)
 
 
-def _host(side: Mapping[str, Any]) -> Host:
-    asset = side.get("asset") or {}
+def _host(side: Mapping[str, Any], own: Mapping[str, Any]) -> Host:
+    """Of the document's ECS fields of an end, and of those that ECS does not have."""
+    asset = own.get("asset") or {}
     return Host(
         address=side["ip"],
-        internal=side.get("locality") == "internal",
+        internal=own.get("locality") == "internal",
         name=asset.get("name") or "",
         criticality=asset.get("criticality") or "",
-        network=(side.get("network") or {}).get("name") or "",
+        network=(own.get("network") or {}).get("name") or "",
         organization=((side.get("as") or {}).get("organization") or {}).get("name") or "",
         asset=asset.get("id") or "",
     )

@@ -21,7 +21,7 @@ from .read import triage_of
 from .ties import groups
 
 AT_ONCE = 500  # alerts
-SHAPE = 2  # goes up with every change to how incidents are made, so that those in a state are made anew
+SHAPE = 3  # goes up with every change to how incidents are made, so that those in a state are made anew
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,7 +24,7 @@ from .ties import doing
 from .wording import several
 
 ALERTS = 200  # that the document holds, the worst ones; all of them are in the state, and counted
-HOSTS = 200  # likewise
+HOSTS = 200  # likewise, and of each stage's actors and targets
 UIDS, EXAMPLES = 20, 3
 LEVELS = ((85.0, 99), (70.0, 73), (40.0, 47), (0.0, 21))  # an incident's severity by its risk
 
@@ -109,7 +109,11 @@ def _weighed(
 
 
 def document(incident: Incident) -> dict[str, Any]:
-    """The incident as nested ECS; status, revision and what analysts say of it are added where it is delivered."""
+    """The incident as nested ECS; status, revision and what analysts say of it are added where it is delivered.
+
+    However long it lasts, its document stays small: its lists have bounds, and counts beside them.
+    """
+    held = sorted(sorted(incident.alerts, key=by_risk)[:ALERTS], key=by_time)
     pairs = list(dict.fromkeys(f"{t}/{i}" for a in incident.alerts for t, i in a.pairs))
     title = title_of(incident)
     doc: dict[str, Any] = {
@@ -146,9 +150,9 @@ def document(incident: Incident) -> dict[str, Any]:
                 "id": incident.id,
                 "title": title,
                 "sequences": [_sequence(match) for match in incident.matched],
-                "stages": [_stage(stage, incident.roles) for stage in incident.stages],
+                "stages": [_stage(stage, incident.roles, {a.id for a in held}) for stage in incident.stages],
                 "hosts": _hosts(incident),
-                "alerts": _alerts(incident),
+                "alerts": _alerts(incident, held),
             },
         },
     }
@@ -211,20 +215,24 @@ def _sequence(match: Match) -> dict[str, Any]:
     }
 
 
-def _stage(stage: Stage, roles: Mapping[str, str]) -> dict[str, Any]:
+def _stage(stage: Stage, roles: Mapping[str, str], held: Collection[str]) -> dict[str, Any]:
     alerts = stage.alerts
-    targets = {t for a in alerts for t in (*a.targets, *a.names)}
+    actors = sorted({a.subject for a in alerts})
+    names = {n for a in alerts for n in a.names}
+    targets = {t for a in alerts for t in a.targets} | names
     return {
         "tactic": {"id": stage.tactic, "name": attack().tactics.get(stage.tactic, "")} if stage.tactic else {},
         "name": stage.word,
         "first_seen": iso(stage.first_us),
         "last_seen": iso(stage.last_us),
-        "actors": sorted({a.subject for a in alerts}),
-        "targets": sorted(t for t in targets if t in roles or any(t in a.names for a in alerts)),
+        "actors": actors[:HOSTS],
+        "actor_count": len(actors),
+        "targets": sorted(t for t in targets if t in roles or t in names)[:HOSTS],
         "target_count": max(len(targets), *(_number(a.evidence.get("hosts")) for a in alerts), 0),
-        "entered": sorted({t for a in alerts for t in a.entered}),
+        "entered": sorted({t for a in alerts for t in a.entered})[:HOSTS],
         "techniques": sorted({t for a in alerts for t in a.techniques}),
-        "alerts": [a.id for a in alerts],
+        "alerts": [a.id for a in alerts if a.id in held],
+        "alert_count": len(alerts),
         "reason": stage.best.reason,
     }
 
@@ -264,9 +272,8 @@ def _hosts(incident: Incident) -> list[dict[str, Any]]:
     return found
 
 
-def _alerts(incident: Incident) -> list[dict[str, Any]]:
+def _alerts(incident: Incident, held: Sequence[Alert]) -> list[dict[str, Any]]:
     lead_of = {other.id: act.lead.id for act in incident.acts for other in act.others}
-    worst = sorted(incident.alerts, key=by_risk)[:ALERTS]
     return [
         {
             "id": a.id,
@@ -284,7 +291,7 @@ def _alerts(incident: Incident) -> list[dict[str, Any]]:
             "lead": lead_of.get(a.id),
             "uids": list(a.uids[:UIDS]),
         }
-        for a in sorted(worst, key=by_time)
+        for a in held
     ]
 
 

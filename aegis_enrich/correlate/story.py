@@ -96,7 +96,7 @@ def _chapter(
         sentences += [f"The same was seen by {o['name']}: {o['reason']}." for o in told if o["lead"] == alert["id"]]
     if stage["entered"]:
         sentences.append(f"From then on the attacker is on {several([_known(hosts, h) for h in stage['entered']])}.")
-    if hidden := len(stage["alerts"]) - len(told):
+    if hidden := stage["alert_count"] - len(told):
         sentences.append(f"{hidden} further alerts say the like.")
     return heading, tuple(sentences)
 

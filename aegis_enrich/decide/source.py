@@ -11,16 +11,11 @@ from typing import Any
 import yaml
 
 from ..errors import ConfigError
+from ..yaml_text import ODD, compose, text_of
 
 Key = tuple[str | int, ...]
-
-
-def compose(text: str) -> yaml.Node | None:
-    """A YAML document, by libyaml where it is there (ten times as fast); what is wrong is said in PyYAML's words."""
-    try:
-        return yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError:
-        return yaml.compose(text, Loader=yaml.SafeLoader)
+MOST = 1e15  # a number in a rule: bytes, seconds, counts
+TEXT = "tag:yaml.org,2002:str"
 
 
 @dataclass
@@ -37,7 +32,7 @@ class Source:
         """The file; what is no YAML is a problem, not an exception."""
         source = cls(path)
         try:
-            node = compose(path.read_text(encoding="utf-8"))
+            node = compose(text_of(path))
         except OSError as error:
             source.problems.append(ConfigError(f"cannot be read: {error.strerror}", where=str(path)))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -108,6 +103,9 @@ class Source:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or (least is not None and not value >= least):
             self.wrong(f"{name}: {value!r} is not a number{f' from {least}' if least is not None else ''}", *key, name)
             return default
+        if not abs(value) <= MOST:
+            self.wrong(f"{name}: {value!r} is no number that anything has; write one up to {MOST:.0e}", *key, name)
+            return default
         return value
 
     def choice(self, name: str, allowed: Sequence[str], *key: str | int, default: str) -> str:
@@ -174,6 +172,8 @@ class Source:
 
     def _scalar(self, node: yaml.Node) -> Any:
         """A single value in its type; what looks like a date and is none is the text that it is."""
+        if node.tag == TEXT:
+            return node.value
         where = f"{self.path}:{node.start_mark.line + 1}"
         if not isinstance(node, yaml.ScalarNode):
             self.problems.append(ConfigError("a key is a single word", where=where))
@@ -182,6 +182,9 @@ class Source:
         try:
             return loader.construct_object(node, deep=True)
         except ValueError:
+            return node.value
+        except ODD:
+            self.problems.append(ConfigError(f"{node.value!r} is no {node.tag.rpartition(':')[2]}", where=where))
             return node.value
         except yaml.YAMLError as error:
             self.problems.append(ConfigError(f"{node.value!r}: {getattr(error, 'problem', error)}", where=where))

@@ -64,9 +64,9 @@ def made(
     if techniques:
         doc["aegis"]["attack"] = attack().pairs(techniques)
     if actor:
-        doc["source"] = _side(actor, criticality)
+        doc["source"], doc["aegis"]["source"] = {"ip": actor}, _side(actor, criticality)
     if target:
-        doc["destination"] = _side(target, "")
+        doc["destination"], doc["aegis"]["destination"] = {"ip": target}, _side(target, "")
     if name:
         doc.setdefault("destination", {})["domain"] = name
     return doc
@@ -74,7 +74,7 @@ def made(
 
 def _side(address: str, criticality: str) -> dict[str, Any]:
     inside = ipaddress.ip_address(address) in INSIDE
-    side: dict[str, Any] = {"ip": address, "locality": "internal" if inside else "external"}
+    side: dict[str, Any] = {"locality": "internal" if inside else "external"}
     if criticality:
         side["asset"] = {"name": f"host {address}", "criticality": criticality}
     return side

@@ -50,3 +50,12 @@ def test_conditions_see_hosts_time_and_evidence():
 
 def test_times_before_the_epoch_and_with_microseconds():
     assert time_us("1969-12-31T23:59:59.000001Z") == -999_999
+
+
+def test_documents_of_older_states_say_where_a_host_is_beside_its_address():
+    doc = made("port_scan", "10.0.0.5", "10.0.0.6", criticality="high")
+    older = {**doc, "aegis": {k: v for k, v in doc["aegis"].items() if k not in ("source", "destination")}}
+    for side in ("source", "destination"):
+        older[side] = doc[side] | doc["aegis"][side]
+    assert alert_of(older) == alert_of(doc)
+    assert alert_of(doc).hosts["10.0.0.5"].criticality == "high"

@@ -7,6 +7,7 @@ from correlate.conftest import ELSEWHERE, INTRUSION, made, seen
 from aegis_enrich.correlate.fields import FIELDS
 from aegis_enrich.correlate.incident import ALERTS, document, incident_of, with_state
 from aegis_enrich.correlate.settings import Settings
+from aegis_enrich.correlate.story import as_text, tell
 from aegis_enrich.correlate.ties import groups
 from aegis_enrich.decide.fold import canonical
 
@@ -70,6 +71,18 @@ def test_the_worst_alerts_are_held_and_all_are_counted(shipped):
     assert worst["event"]["id"] in {a["id"] for a in held}
 
 
+def test_a_year_of_the_same_makes_no_larger_a_document(shipped):
+    def lasting(days):
+        return [made("beaconing", target=f"203.0.113.{n % 9}", at_s=n * 86400, techniques=C2) for n in range(days)]
+
+    docs = [doc_of(shipped, *lasting(days)) for days in (ALERTS, 3 * ALERTS)]
+    short, long = (len(canonical(doc)) for doc in docs)
+    assert long < 1.02 * short
+    (stage,) = docs[1]["aegis"]["incident"]["stages"]
+    assert (stage["alert_count"], len(stage["alerts"])) == (3 * ALERTS, ALERTS)
+    assert "400 further alerts say the like" in as_text(tell(docs[1], lambda rule: None))
+
+
 def test_what_is_added_at_delivery():
     said = with_state({"aegis": {"incident": {}}}, "merged", 3, {"status": "closed"}, "other")
     assert said["aegis"] == {
@@ -122,7 +135,7 @@ def test_a_scanner_of_ours_that_calls_home_is_as_bad_as_any_host(shipped):
         for rule, technique in (("port_scan", "TA0007/T1046"), ("beaconing", "TA0011/T1071"))
     )
     for doc in (scan, beacon):
-        doc["source"]["asset"]["name"] = "nessus-1"
+        doc["aegis"]["source"]["asset"]["name"] = "nessus-1"
     assert incident_of(seen(scan), shipped).risk.left == 0.4
     assert incident_of(seen(beacon), shipped).risk.left == 1
     assert incident_of(seen(scan, beacon), shipped).risk.score >= incident_of(seen(beacon), shipped).risk.score

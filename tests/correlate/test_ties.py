@@ -54,7 +54,7 @@ def test_hosts_that_go_to_one_outside_place_for_orders_are_one_group():
 def test_two_addresses_of_one_machine_are_one_host():
     def of(machine, host, **more):
         doc = made("dga", host, techniques=C2, **more)
-        doc["source"]["asset"] = {"id": machine}
+        doc["aegis"]["source"]["asset"] = {"id": machine}
         return doc
 
     assert together(of("laptop", "10.0.0.5"), of("laptop", "10.0.0.6"), of("printer", "10.0.0.7")) == [[0, 1], [2]]

@@ -32,14 +32,17 @@ def explain(
     config = configured(folder, config_file, state)
     registry = load()
     rules = load_rules(config.rules_dir, registry.detectors, Bench.of(registry).enrichment.schema)
-    told = _told(the_rule(rules, rule), rules, registry, at)
+    told = explanation(the_rule(rules, rule), rules, registry, at)
     if as_json:
         print_json(told)
     else:
         _print(told)
 
 
-def _told(rule: DetectorRule | RowRule, rules: RuleSet, registry: Registry, at: datetime | None) -> dict[str, Any]:
+def explanation(
+    rule: DetectorRule | RowRule, rules: RuleSet, registry: Registry, at: datetime | None = None
+) -> dict[str, Any]:
+    """All that is told of a rule, by its name in `--json`; `at`: the end of the window whose query it is."""
     end_us = None if at is None else int(at.replace(tzinfo=UTC).timestamp()) * MICROS
     told: dict[str, Any] = {
         "id": rule.id,
