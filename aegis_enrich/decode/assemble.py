@@ -12,8 +12,10 @@ import pyarrow.compute as pc
 from ..tables import TABLES, TIMESTAMP
 from .result import Part
 from .text import holding
-from .typed import END_S, MICROS, microseconds
+from .typed import END_S, FIRST_S, MICROS, microseconds
 
+# Rows of these years only: windows, days and spans around a row have dates of their own.
+FIRST_US, END_US = (int(s) * MICROS + y * 365 * 86_400 * MICROS for s, y in ((FIRST_S, 1), (END_S, -1)))
 _ESCAPED = re.compile(r"\\x[0-9a-f]{2}")
 
 
@@ -39,6 +41,16 @@ def _require_ts(part: Part, reasons: MutableMapping[int, str]) -> None:
     missing = part.numbers if ts is None else part.numbers.filter(ts.is_null())
     for number in missing.to_pylist():
         reasons.setdefault(number, "no ts")
+    if ts is not None and not _within(ts):
+        us = pc.cast(ts, pa.int64())
+        outside = pc.fill_null(pc.or_(pc.less(us, FIRST_US), pc.greater_equal(us, END_US)), False)
+        for number in part.numbers.filter(outside).to_pylist():
+            reasons.setdefault(number, "ts lies in no year from 2 to 9998")
+
+
+def _within(ts: pa.Array) -> bool:
+    bounds = pc.min_max(pc.cast(ts, pa.int64()))
+    return (bounds["min"].as_py() or 0) >= FIRST_US and (bounds["max"].as_py() or 0) < END_US
 
 
 def _in_order(parts: Sequence[Part], sensor: str) -> pa.Table:
@@ -66,14 +78,18 @@ def end_of(columns: Mapping[str, pa.Array]) -> pa.Array:
     """`ts` and a duration that is not negative, or the row's own `ts_end`; `ts` where there is neither."""
     ts = columns["ts"]
     if (ts_end := columns.get("ts_end")) is not None:
-        latest = pc.max_element_wise(pc.cast(ts, pa.int64()), pc.cast(ts_end, pa.int64()))
-        return latest.cast(pa.timestamp("us")).cast(TIMESTAMP)
+        return _not_before(ts, pc.cast(ts_end, pa.int64()))
     duration = columns.get("duration")
     if duration is None:
         return ts
     length = microseconds(pc.max_element_wise(duration, 0.0))
-    end_us = pc.min_element_wise(pc.add(pc.cast(ts, pa.int64()), length), int(END_S) * MICROS - 1, skip_nulls=False)
-    return end_us.cast(pa.timestamp("us")).cast(TIMESTAMP)
+    return _not_before(ts, pc.add(pc.cast(ts, pa.int64()), length))
+
+
+def _not_before(ts: pa.Array, end_us: pa.Array) -> pa.Array:
+    """An end no sooner than `ts`, nor so late that the windows around it would have no date."""
+    early = pc.min_element_wise(end_us, END_US - 1, skip_nulls=False)
+    return pc.max_element_wise(pc.cast(ts, pa.int64()), early).cast(pa.timestamp("us")).cast(TIMESTAMP)
 
 
 def _dns_sizes(columns: Mapping[str, pa.Array]) -> dict[str, pa.Array]:

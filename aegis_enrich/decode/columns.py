@@ -30,5 +30,15 @@ def assigned(table: str, names: Iterable[str]) -> dict[str, str]:
     return chosen
 
 
+def candidates(table: str, names: Iterable[str]) -> dict[str, list[str]]:
+    """Column of the table -> all fields that it may stand in: lines of one chunk come from several writers."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        column = canonical(table, name)
+        if column is not None:
+            found.setdefault(column, []).append(name)
+    return found
+
+
 def is_set(table: str, column: str) -> bool:
     return column in SETS.get(table, frozenset())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ from .assemble import assemble
 from .eve import decode_eve
 from .header import Header
 from .lines import BLANK, COMMENT, DATA, HEADER, JSON, Lines, Numbers, without_bom
+from .long_line import LongLine
 from .result import LINE_KEPT, BadLine, Decoded, Part
 from .tsv import decode_tsv
 from .zeek_json import decode_json
@@ -20,14 +22,28 @@ EVE = "eve"
 Kinds = npt.NDArray[np.uint8]
 
 
-def decode(name: str, data: bytes, *, offset: int, context: str, sensor: str) -> Decoded:
+def decode(name: str, data: bytes, *, offset: int, context: str, sensor: str, cut: bool = False) -> Decoded:
     """`data`, whole lines of the log `name` (a name of TABLES, or "eve") from its byte `offset` on, as tables.
 
     `context` is what the chunk before gave ("" at the start of a log): with it, tables do not depend on where a log is
     cut. The format is each line's own: a line that begins with `{` is JSON, any other stands under the `#fields` in
     force. What a column holds that does not read as its type makes the line bad, and the line only; a time that is not
-    finite or outside the years 1 to 9999 is null (in `ts`, the line is bad), an interval over a hundred years, too.
+    finite or outside the years 1 to 9999 is null (`ts`: 2 to 9998, else the line is bad), an interval over a hundred
+    years, too.
+    `cut`: `data` is a piece of a line too long to be read, which goes on in the next chunk and at its end is a bad one.
     """
+    header, _, begun = context.partition("\n")
+    long = LongLine.from_context(begun) or (LongLine(offset) if cut else None)
+    if long is None:
+        return _decoded(name, data, offset, header, sensor)
+    if cut:
+        return Decoded({}, [], f"{header}\n{long.with_piece(data).to_context()}", 0, 0)
+    end = data.find(b"\n") + 1 or len(data)
+    after = _decoded(name, data[end:], offset + end, header, sensor)
+    return replace(after, bad=[long.with_piece(data[:end]).as_bad(), *after.bad], lines=after.lines + 1)
+
+
+def _decoded(name: str, data: bytes, offset: int, context: str, sensor: str) -> Decoded:
     lines = Lines(without_bom(data))
     kinds = lines.kinds()
     reasons: dict[int, str] = {}

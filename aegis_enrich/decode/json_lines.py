@@ -29,12 +29,20 @@ _ZEEK_NAME = r"""
         lambda part: replace(part, ',', '\,')
     ), 'string_agg', ',')"""
 
+# DuckDB knows infinite times and years that nothing else does: what lies outside the years 1 to 9999 is no time.
+_SANE_TIME = """
+    CREATE MACRO sane_time(moment) AS CASE
+        WHEN moment BETWEEN TIMESTAMPTZ '0001-01-01 00:00:00+00' AND TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'
+        THEN moment
+    END"""
+
 
 @functools.cache
 def _database() -> duckdb.DuckDBPyConnection:
     database = duckdb.connect()
     database.execute("SET GLOBAL TimeZone = 'UTC'")
     database.execute(_ZEEK_NAME)
+    database.execute(_SANE_TIME)
     return database
 
 
@@ -58,7 +66,7 @@ def of_valid(ask: Callable[[pa.Table], T], lines: pa.Table) -> tuple[T, pa.Table
     """What `ask` gives of the lines that are JSON, these lines, and which they are (None: all)."""
     try:
         return ask(lines), lines, None
-    except duckdb.Error:
+    except (duckdb.Error, UnicodeDecodeError):  # DuckDB's message quotes the line, cut between the bytes of a character
         valid = query("SELECT json_valid(line) AS valid FROM lines", lines)["valid"]
     kept = lines.filter(valid).combine_chunks()
     return ask(kept), kept, valid
@@ -87,7 +95,16 @@ def lists(containers: pa.ChunkedArray) -> pa.Table:
     return query(sql, pa.table({"line": containers}))
 
 
-def without(lines: pa.Table, fields: Sequence[str]) -> pa.ChunkedArray:
-    """The objects without these fields."""
-    sql = "SELECT json_merge_patch(line, ?) AS rest FROM lines"
-    return query(sql, lines, [json.dumps(dict.fromkeys(fields))])["rest"]
+def without(lines: pa.Table, fields: Sequence[str], rivals: Sequence[Sequence[str]] = ()) -> pa.ChunkedArray:
+    """The objects without these fields; of `rivals`, the first of each that a line has goes and the others stay."""
+    patched = "json_merge_patch(line, ?)"
+    if rivals:
+        members = ", ".join(_second(names[:i], names[i]) for names in rivals for i in range(1, len(names)))
+        patched = f"json_merge_patch({patched}, json_object({members}))"
+    return query(f"SELECT {patched} AS rest FROM lines", lines, [json.dumps(dict.fromkeys(fields))])["rest"]
+
+
+def _second(before: Sequence[str], name: str) -> str:
+    """A member of json_object: this field where one before it is there; the names are those of canonical columns."""
+    met = ", ".join(f"""line ->> '$."{other}"'""" for other in before)
+    return f"""'{name}', CASE WHEN coalesce({met}, NULL) IS NOT NULL THEN line -> '$."{name}"' END"""

@@ -16,7 +16,7 @@ _NO_UTF8 = re.compile("[\udc80-\udcff]")
 BLANK, COMMENT, JSON, HEADER, DATA = range(5)
 
 _KINDS = np.full(256, DATA, np.uint8)
-_KINDS[[ord("\n"), ord("\r")]] = BLANK
+_KINDS[ord("\n")] = BLANK
 _KINDS[ord("#")] = COMMENT
 _KINDS[ord("{")] = JSON
 
@@ -55,8 +55,8 @@ class Lines:
         """BLANK, COMMENT, JSON, HEADER (a bare line of names that begins with `ts`) or DATA, of each line."""
         first = self._array[self.starts]
         kinds = _KINDS[first]
-        for number in np.flatnonzero((first == ord(" ")) | (first == ord("\t"))).tolist():
-            rest = self[number].lstrip()
+        for number in np.flatnonzero((first == ord(" ")) | (first == ord("\t")) | (first == ord("\r"))).tolist():
+            rest = self[number].lstrip(b" \t\r\n")
             kinds[number] = _KINDS[rest[0]] if rest else BLANK
         for number in np.flatnonzero(first == ord("t")).tolist():
             if self[number].split(b"\t", 1)[0].rstrip() == b"ts":

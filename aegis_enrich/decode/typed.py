@@ -15,10 +15,12 @@ from ..tables import TIMESTAMP, TYPES
 MICROS = 1_000_000
 FIRST_S, END_S = -62_135_596_800.0, 253_402_300_800.0  # the years 1 and 10000: what lies outside is no time
 LONGEST_S = 3.2e9  # a hundred years: what is longer is no interval
+MOST = 2**53  # a count, a port: sums and products of such stay within 64 bits, and doubles hold them exactly
 LEAST_MILLIS = 1e11  # a `ts` from here on counts milliseconds (1973); in seconds it would be the year 5138
 
 # All that a number may be written with: what is not, needs no try.
 _NUMERIC = r"^[-+0-9.a-fA-FinIxXtyN]{1,400}$"
+_BEYOND = r"^-?[0-9]{16,400}(\.0+)?$"  # where it does not fit into 64 bits
 _WHOLE = r"^-?[0-9]+\.0+$"
 _ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]{8,15}(Z|[+-][0-9]{2}:?[0-9]{2})$"
 _IPV4 = r"^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(\.|$)){4}$"
@@ -99,16 +101,25 @@ def _lost(texts: pa.Array, values: pa.Array) -> Mask | None:
 
 
 def _counts(texts: pa.Array) -> Typed:
-    """Whole numbers; "5.0" is one (programs that rewrite JSON make such)."""
+    """Whole numbers; "5.0" is one (programs that rewrite JSON make such). Beyond MOST they are null."""
     found = _cast(texts, pa.int64())
     if found.bad is None:
-        return found
-    whole = pc.match_substring_regex(texts, _WHOLE)
-    if not pc.any(whole).as_py():
-        return found
-    stripped = pc.replace_substring_regex(texts.filter(whole), r"\.0+$", "")
-    values = pc.replace_with_mask(found.values, pc.fill_null(whole, False), _halved(stripped, pa.int64()))
-    return Typed(values, _lost(texts, values))
+        return Typed(countable(found.values))
+    values = found.values
+    whole = pc.fill_null(pc.match_substring_regex(texts, _WHOLE), False)
+    if pc.any(whole).as_py():
+        stripped = pc.replace_substring_regex(texts.filter(whole), r"\.0+$", "")
+        values = pc.replace_with_mask(values, whole, _halved(stripped, pa.int64()))
+    small = pc.if_else(pc.match_substring_regex(texts, _BEYOND), None, texts)
+    return Typed(countable(values), _lost(small, values))
+
+
+def countable(numbers: pa.Array) -> pa.Array:
+    """Numbers that can be reckoned with; null in place of those beyond MOST, which a peer may have sent."""
+    bounds = pc.min_max(numbers)
+    if (bounds["min"].as_py() or 0) >= -MOST and (bounds["max"].as_py() or 0) <= MOST:
+        return numbers
+    return pc.if_else(pc.and_(pc.greater_equal(numbers, -MOST), pc.less_equal(numbers, MOST)), numbers, None)
 
 
 def _bools(texts: pa.Array) -> Typed:

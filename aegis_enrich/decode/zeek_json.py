@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterable, MutableMapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from ..tables import TABLES
 from . import extra, json_lines
-from .columns import assigned, canonical, is_set
+from .columns import candidates, canonical, is_set
 from .lines import Lines, Numbers, escape_invalid
 from .result import Part
 from .text import clean_all
@@ -55,23 +55,25 @@ class _Reader:
     def __init__(self, table: str, rows: pa.Table, keys: Sequence[str], *, control: bool) -> None:
         self.table, self.rows, self.control = table, rows, control
         kinds = TABLES[table].kinds
-        self.known = {"ts": "ts"} | assigned(table, keys)
-        containers = {k for c, k in self.known.items() if kinds[c].endswith("s")}
-        structure: dict[str, object] = {k: "JSON" if k in containers else "VARCHAR" for k in self.known.values()}
-        nested = _NESTED in keys and _NESTED not in self.known.values()
+        known = {"ts": ["ts"]} | candidates(table, keys)
+        structure: dict[str, object] = {
+            k: "JSON" if kinds[c].endswith("s") else "VARCHAR" for c, found in known.items() for k in found
+        }
+        nested = _NESTED in keys and _NESTED not in structure
         inner = ["orig_h", "orig_p", "resp_h", "resp_p"]
         if nested:
             structure[_NESTED] = dict.fromkeys(inner, "VARCHAR")
         values = json_lines.transformed(rows, structure).combine_chunks()
-        self.sources = {column: _array(values[key]) for column, key in self.known.items()}
+        self.sources = {c: _first(values[key] for key in found) for c, found in known.items()}
+        self.rivals = [found for found in known.values() if len(found) > 1]
+        self.taken = sorted(structure)
         if nested:
             for name in inner:
                 column = canonical(table, f"{_NESTED}.{name}")
                 if column:
                     found = pc.struct_field(_array(values[_NESTED]), name)
                     self.sources[column] = pc.coalesce(self.sources[column], found) if column in self.sources else found
-        taken = {*self.known.values(), *([_NESTED] if nested else [])}
-        self.taken, self.others = sorted(taken), [k for k in keys if k not in taken]
+        self.others = [k for k in keys if k not in self.taken]
         self.millis = _millis(self.sources.get("ts"))
 
     def read(self, column: str) -> Typed:
@@ -86,9 +88,9 @@ class _Reader:
         return typed(kind, texts, millis=self.millis if kind == "time" else None)
 
     def extra(self) -> pa.Array:
-        if not self.others:
+        if not self.others and not self.rivals:
             return pa.nulls(self.rows.num_rows, pa.string())
-        return extra.normalised(_array(json_lines.without(self.rows, self.taken)).cast(pa.string()))
+        return extra.normalised(_array(json_lines.without(self.rows, self.taken, self.rivals)).cast(pa.string()))
 
 
 def _millis(ts: pa.Array | None) -> Mask | None:
@@ -104,6 +106,11 @@ def _with_values(lists: pa.Array, values: pa.Array) -> pa.Array:
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     offsets = np.concatenate([np.zeros(1, np.int32), np.cumsum(lengths, dtype=np.int32)])
     return pa.ListArray.from_arrays(pa.array(offsets), values, mask=lists.is_null())
+
+
+def _first(columns: Iterable[pa.ChunkedArray]) -> pa.Array:
+    arrays = [_array(column) for column in columns]
+    return arrays[0] if len(arrays) == 1 else pc.coalesce(*arrays)
 
 
 def _array(column: pa.ChunkedArray) -> pa.Array:

@@ -2,6 +2,7 @@
 
 from .follower import Follower
 from .logfile import Chunk, LogFile, Lost
+from .source import KAFKA, Source
 from .state import LogState
 
-__all__ = ["Chunk", "Follower", "LogFile", "LogState", "Lost"]
+__all__ = ["KAFKA", "Chunk", "Follower", "LogFile", "LogState", "Lost", "Source"]

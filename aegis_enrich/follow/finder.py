@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import os
+import stat
 import uuid
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -43,6 +44,7 @@ class Finder:
         tables: Collection[str],
         since_us: int | None,
         back_us: int | None,
+        floors: Mapping[str, int | None],
         grace_s: float,
         clock: Callable[[], float],
     ) -> None:
@@ -64,10 +66,11 @@ class Finder:
         self.skipped: dict[str, None] = {}
         self.older = 0
         self.lost: list[Lost] = []
-        self.finished: list[LogFile] = []
+        self.finished: list[LogFile] = []  # whose state has changed without a row: read to their ends, or cut short
         self._since_us, self._back_us = since_us, back_us
-        self._floors: dict[str, int | None] = {}
+        self.floors = dict(floors)  # sensor -> from when on its archives are read; None: all
         self._places: dict[str, Place] = {}
+        self.undecided: dict[str, Place] = {}  # rotated files that may yet become copies of a known log
         self._names: dict[str, frozenset[str]] = {}
         self._busy: dict[str, set[str]] = {}
         self._retired: deque[tuple[float, LogFile]] = deque()
@@ -85,8 +88,8 @@ class Finder:
         for listing in self.tree.walk(full=full):
             self._visit(listing, todo)
         for place in todo:
-            if place.sensor not in self._floors:
-                self._floors[place.sensor] = self._floor(place.sensor, todo)
+            if place.sensor not in self.floors:
+                self.floors[place.sensor] = self._floor(place.sensor, todo)
         for place in sorted(todo, key=lambda p: (p.when_us, p.path)):
             if not self._too_old(place):
                 self._identify(place)
@@ -117,6 +120,9 @@ class Finder:
             if kind is None and not listing.given:
                 self._skip(path, name)
                 return False
+            if not names.is_text(path):
+                self.unreadable[path] = "its name is no UTF-8; rename it"
+                return False
             place = Place(listing.sensor, path, kind or LogName(""), listing.given, size=-1)
         try:
             info = os.stat(path)  # noqa: PTH116
@@ -124,6 +130,9 @@ class Finder:
             self._gone(path)
             if listing.given or not isinstance(error, FileNotFoundError):
                 self.unreadable[path] = error.strerror or str(error)
+            return False
+        if not stat.S_ISREG(info.st_mode):
+            self.unreadable[path] = "it is no file but a pipe, a socket or a device"
             return False
         if path in self._places and (info.st_dev, info.st_ino) != (place.device, place.inode):
             self._gone(path)
@@ -162,6 +171,7 @@ class Finder:
 
     def _gone(self, path: str) -> None:
         place = self._places.pop(path, None)
+        self.undecided.pop(path, None)
         self.unreadable.pop(path, None)
         if place is not None and place.log is not None:
             self._leave(place, place.log)
@@ -197,7 +207,7 @@ class Finder:
         )
 
     def _too_old(self, place: Place) -> bool:
-        floor = self._floors[place.sensor]
+        floor = self.floors[place.sensor]
         if floor is None or not is_archive(place) or end_us(place) >= floor or place.log is not None:
             return False
         if not place.asleep:
@@ -207,6 +217,7 @@ class Finder:
 
     def _identify(self, place: Place) -> None:
         """Finds the log that a file holds, or begins a new one; leaves it for later while its contents do not tell."""
+        self.undecided.pop(place.path, None)
         before = place.log
         if before is not None:
             before.places.remove(place)
@@ -251,7 +262,9 @@ class Finder:
                 self._join(place, log, reader, head)
                 return
         copying = kind.rotated and not complete and len(head) < HEAD_BYTES
-        if not (copying and self.known.may_grow_into(place.sensor, kind.name, head)):
+        if copying and self.known.may_grow_into(place.sensor, kind.name, head):
+            self.undecided[place.path] = place
+        else:
             self._begin(place, reader, head)
 
     def _same(self, log: LogFile, reader: Reader, *, sure: bool) -> bool:
@@ -299,9 +312,14 @@ class Finder:
             return
         reader = self.files.open(place)
         if reader is not None:
-            log.rewind(reader)
+            self._rewind(log, reader)
             self.files.hold(log, reader, place)
             self.active[log] = None
+
+    def _rewind(self, log: LogFile, reader: Reader) -> None:
+        """Goes on from the file's end; to be kept, for once it has grown beyond the old position nothing tells it."""
+        log.rewind(reader)
+        self.finished.append(log)
 
     def part(self, place: Place, reader: Reader) -> None:
         """A place whose contents are others than those of its log, though they begin alike, is a log of its own."""
@@ -324,7 +342,7 @@ class Finder:
             return False
         if reader.intact():
             if not reader.gz and reader.length() < log.state.position:
-                log.rewind(reader)
+                self._rewind(log, reader)
             return True
         place, size, gz = log.at, log.size, reader.gz
         seen = place.size if place else 0

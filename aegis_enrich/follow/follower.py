@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from ..tables import TABLES
 from .events import Events
@@ -27,8 +28,9 @@ class Follower:
 
     `sources`: sensor name -> files and folders. `known`: the logs of the state. `since_us`: on a new state, archives
     that end before it (by the time in their name, else mtime) are left out; `back_us`: those that end this long before
-    the newest one. A state that knows logs begins with the oldest archive that it has read. `poll`: no file events
-    (network file systems). `clock`: monotonic seconds. `tables`: the names of the logs that are read.
+    the newest one. A state that knows logs begins with the oldest archive that it has read. `floors`: what was decided
+    of that before (property `floors`), by sensor. `poll`: no file events (network file systems). `clock`: monotonic
+    seconds. `tables`: the names of the logs that are read.
 
     `lost`: what can no longer be read; `skipped`: names of other logs; `unreadable`: path -> reason; `older`: archives
     that were left out by `since_us` or `back_us`.
@@ -41,13 +43,21 @@ class Follower:
         *,
         since_us: int | None = None,
         back_us: int | None = None,
+        floors: Mapping[str, int | None] = MappingProxyType({}),
         poll: bool = False,
         grace_s: float = GRACE_S,
         tables: Collection[str] = LOG_NAMES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._finder = Finder(
-            sources, known, tables=tables, since_us=since_us, back_us=back_us, grace_s=grace_s, clock=clock
+            sources,
+            known,
+            tables=tables,
+            since_us=since_us,
+            back_us=back_us,
+            floors=floors,
+            grace_s=grace_s,
+            clock=clock,
         )
         self._grace_s, self._clock = grace_s, clock
         self._events = Events(poll=poll)
@@ -74,10 +84,22 @@ class Follower:
         return self._finder.older
 
     @property
+    def floors(self) -> Mapping[str, int | None]:
+        """From when on each sensor's archives are read, in µs since the epoch; None: all. Of sensors that have logs."""
+        return self._finder.floors
+
+    @property
     def lag_bytes(self) -> int:
         """What lies unread on disk in all logs."""
+        return sum(self.lag_by_log().values())
+
+    def lag_by_log(self) -> dict[tuple[str, str], int]:
+        """What lies unread on disk by sensor and log name; 0 for a log that is followed and read to its end."""
         queued = {log for queue in self._finder.queues.values() for *_, log in queue}
-        return sum(log.lag_bytes for log in queued | self._finder.active.keys())
+        found: dict[tuple[str, str], int] = {}
+        for log in queued | self._finder.active.keys():
+            found[log.sensor, log.name] = found.get((log.sensor, log.name), 0) + log.lag_bytes
+        return found
 
     def scan(self) -> None:
         """Looks at the folders again."""
@@ -91,7 +113,8 @@ class Follower:
     def pending(self) -> list[LogFile]:
         """Logs with lines to read: archives, the oldest first, then live logs. Scans where it is time to.
 
-        Of the archives of a sensor, log name and node that wait, the oldest one only.
+        Of the archives of a sensor, log name and node that wait, the oldest one only; and nothing that is newer than
+        one that is `held_back`.
         """
         self._scan_where_due()
         ready = self._ready()
@@ -101,7 +124,21 @@ class Follower:
             self.scan()  # a file was written anew: it is another log by now
             ready = self._ready()
         self._settle_losses()
-        return sorted(ready, key=_order)
+        held = self._held()
+        return sorted((log for log in ready if not (held and _is_newer(log, held))), key=_order)
+
+    @property
+    def held_back(self) -> Collection[tuple[str, str, str]]:
+        """Sensor, log name and node of what is not read on yet, since an older file may still turn out to be a copy."""
+        return self._held().keys()
+
+    def _held(self) -> dict[tuple[str, str, str], int]:
+        """When the first of those files begins."""
+        held: dict[tuple[str, str, str], int] = {}
+        for place in self._finder.undecided.values():
+            key = (place.sensor, place.kind.name, place.kind.node)
+            held[key] = min(place.when_us, held.get(key, place.when_us))
+        return held
 
     def _ready(self) -> list[LogFile]:
         finder = self._finder
@@ -118,8 +155,8 @@ class Follower:
     def read(self, log: LogFile, limit: int) -> Chunk | None:
         """The next whole lines, about `limit` bytes and at least a line; None where there are none after all.
 
-        A line is read whole up to 64 MiB; a longer one comes in pieces. The last line of a log that is complete
-        (`finish`, an archive) may lack its newline.
+        A line is read whole up to 4 MiB; a longer one comes in pieces, each a chunk by itself (`Chunk.cut`) but the
+        last. The last line of a log that is complete (`finish`, an archive) may lack its newline.
         """
         if not self._opened(log) or log.reader is None:
             return None
@@ -131,9 +168,15 @@ class Follower:
         with self._finder.known.regrown(log):
             chunk = log.advance(data)
         log.changed_s = self._clock()
+        cut = reader.is_cut(data, log.state.position)
         if reader.gz and not reader.peek(log.state.position, 1) and reader.ended:
+            if log.at is not None:
+                self._finder.files.report(log.at, reader)
             self._finder.retire(log)
-        return replace(chunk, end=log.state)
+        return replace(chunk, end=log.state, cut=cut)
+
+    def committed(self, logs: Mapping[LogFile, LogState]) -> None:
+        """What is committed of files is known by the states that are."""
 
     def wait(self, timeout_s: float) -> None:
         """Waits until something happens to the files, at most this long."""
@@ -145,9 +188,10 @@ class Follower:
         self._finder.scan(full=True)
 
     def finished(self) -> list[LogFile]:
-        """Archives and rotated logs read to their ends since the last call.
+        """Archives and rotated logs read to their ends since the last call, and logs that were cut short.
 
-        Their states say `done`. They may be committed once all their rows are; later starts are then quicker.
+        The states of the first say `done`: later starts are then quicker. Those of the others lie further back. They
+        may be committed once all their rows are.
         """
         done, self._finder.finished = self._finder.finished, []
         return done
@@ -261,6 +305,12 @@ class Follower:
         if finder.stale and (finder.ended or now - self._started_s >= self._grace_s):
             finder.lost.extend(Lost(g.sensor, g.name, g.state.path, None) for g in finder.overwritten())
             finder.stale = []
+
+
+def _is_newer(log: LogFile, held: Mapping[tuple[str, str, str], int]) -> bool:
+    live, when_us, _ = _order(log)
+    first_us = held.get((log.sensor, log.name, log.node))
+    return first_us is not None and (live or when_us > first_us)
 
 
 def _order(log: LogFile) -> tuple[bool, int, str]:

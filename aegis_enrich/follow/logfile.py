@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,21 +17,32 @@ class Chunk:
     """Whole lines of one log; `log` as before them (its position is where they begin), `end` as after them.
 
     `end.context` is as before: what the decoder makes of it goes into what is committed and into `LogFile.context`.
+    `cut`: it is a piece of a line that is too long, and the line goes on.
+    `numbers`: of logs that come as messages, the number of each line's message, by which bad lines are told. `refused`:
+    messages that are no lines at all (number, contents, reason). `beside`: chunks of other logs that were read with it.
     """
 
     log: LogState
     data: bytes
     end: LogState
+    cut: bool = False
+    numbers: Sequence[int] | None = None
+    refused: Sequence[tuple[int, bytes, str]] = ()
+    beside: Sequence[tuple[LogFile, Chunk]] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Bytes that were written and can no longer be read; `bytes` is the least that is gone, None where unknown."""
+    """What was written and can no longer be read: `bytes` is the least that is gone, None where unknown.
+
+    `messages`: the same in messages, of a log that comes as such; 0 where unknown.
+    """
 
     sensor: str
     name: str
     path: str
     bytes: int | None
+    messages: int | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -66,7 +78,8 @@ class LogFile:
 
     `reader` is the open file that it is read from and `at` its place, None once that has no name any more. `ready`: a
     line lies at the position; `last`: one without newline. `searched`: up to where no whole line is, as the file was
-    when it had `size` bytes; -1 where that is not known.
+    when it had `size` bytes; -1 where that is not known. `together`: the logs (itself too) that share a position: what
+    is read of them becomes durable at once.
     """
 
     state: LogState
@@ -81,6 +94,7 @@ class LogFile:
     searched: int = -1
     changed_s: float = 0.0
     reaches: int = 0  # a lower bound of its length, once the place where it was read is gone
+    together: Sequence[LogFile] = ()
 
     @property
     def sensor(self) -> str:

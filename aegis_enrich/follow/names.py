@@ -97,6 +97,11 @@ def packed(filename: str) -> bool:
     return bool(_PACKED.search(filename))
 
 
+def is_text(path: str) -> bool:
+    """Whether a path can be written down: bytes of it that are no UTF-8 are halves of surrogates to Python."""
+    return path.isascii() or not any("\udc80" <= c <= "\udcff" for c in path)
+
+
 def _longest(stem: str, known: Collection[str]) -> str | None:
     if any(stem == other or (stem.startswith(other) and stem[len(other)] in "._-") for other in OTHERS):
         return None

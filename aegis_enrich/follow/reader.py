@@ -7,12 +7,15 @@ import stat
 import zlib
 from abc import ABC, abstractmethod
 
+import numpy as np
+
 from .state import HEAD_BYTES
 
 GZIP_MAGIC = b"\x1f\x8b"
 BLOCK_BYTES = 256 * 1024
 SEARCH_BYTES = 64 * 1024
-LINE_BYTES = 64 * 2**20  # a longer line is handed on in pieces
+LINE_BYTES = 4 * 2**20  # a longer line is handed on in pieces of this length
+LINES = 100_000  # that are handed on at a time, at most: shorter than any log's own would be very many
 
 
 class Reader(ABC):
@@ -52,34 +55,49 @@ class Reader(ABC):
         seen, size = max(0, searched - offset), SEARCH_BYTES
         while True:
             data = self.peek(offset, seen + size)
-            if data.find(b"\n", seen) >= 0 or len(data) >= LINE_BYTES:
+            if data.find(b"\n", seen) >= 0 or len(data) > LINE_BYTES:
                 return True, offset
             if len(data) < seen + size:
                 return False, offset + len(data)
             seen, size = len(data), size * 4
 
     def lines(self, offset: int, limit: int, *, last: bool) -> bytes:
-        """Whole lines from `offset` on, about `limit` bytes and at least one line; `last`: the end counts as one."""
+        """Whole lines from `offset` on, about `limit` bytes and at least one line; `last`: the end counts as one.
+
+        Of a line over LINE_BYTES as much as that, or its end.
+        """
         data = self.peek(offset, max(1, limit))
         cut = data.rfind(b"\n") + 1
         if cut:
-            return data[:cut]
+            return data[: _upto(data, cut)]
         size = max(limit, SEARCH_BYTES)
         while True:
-            more = self.peek(offset, size)
+            more = self.peek(offset, min(size, LINE_BYTES + 1))
             cut = more.find(b"\n", len(data)) + 1
             if cut:
                 return more[:cut]
+            if len(more) > LINE_BYTES:
+                return more[:LINE_BYTES]
             if len(more) < size:
                 return more if last else b""
-            if size >= LINE_BYTES:
-                return more
-            data, size = more, min(size * 4, LINE_BYTES)
+            data, size = more, size * 4
+
+    def is_cut(self, data: bytes, end: int) -> bool:
+        """Whether the line that these bytes before `end` end in goes on there."""
+        return len(data) >= LINE_BYTES and not data.endswith(b"\n") and bool(self.peek(end, 1))
 
     def close(self) -> None:
         if self.fd >= 0:
             os.close(self.fd)
         self.fd = -1
+
+
+def _upto(data: bytes, cut: int) -> int:
+    """Where the lines end that are handed on of those before `cut`."""
+    if data.count(b"\n") <= LINES:
+        return cut
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+    return int(ends[LINES - 1]) + 1
 
 
 class PlainReader(Reader):
@@ -159,6 +177,8 @@ class GzipReader(Reader):
             self._read += len(block)
             self._input += block
         self.ended = not self._input.startswith(GZIP_MAGIC)  # the end, or padding
+        if self.ended and self._input.strip(b"\0"):
+            self.error = "what follows its gzip stream is none"
         if not self.ended:
             self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
         return not self.ended

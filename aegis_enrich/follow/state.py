@@ -40,10 +40,13 @@ def digest(data: bytes) -> str:
 def head_of(data: bytes, *, whole: bool = False) -> bytes:
     """What identifies a log among its first bytes: whole lines, data lines among them; empty before the first.
 
-    `whole`: `data` is all that there will be, so that a last line without its newline counts.
+    A header may be longer than what is looked at, and then is what identifies it. `whole`: `data` is all that there
+    will be, so that a last line without its newline counts.
     """
     head = data[:HEAD_BYTES]
     if len(head) < HEAD_BYTES and not whole:
         head = head[: head.rfind(b"\n") + 1]
+    if len(head) == HEAD_BYTES:
+        return head
     lines = head.split(b"\n")
     return head if any(line and not line.startswith(b"#") for line in lines) else b""

@@ -77,7 +77,7 @@ class Tree:
                 for entry in entries:
                     if entry.name.startswith("."):
                         continue
-                    if entry.is_dir():
+                    if _is_folder(entry):
                         folders.append(entry.path)
                         if entry.is_symlink():
                             self.linked.add(os.path.realpath(entry.path))
@@ -87,3 +87,10 @@ class Tree:
             self.unreadable[path] = error.strerror or str(error)
         self._known[path] = _Folder(sensor, mtime_ns, listed_ns, frozenset(names), tuple(sorted(folders)))
         return self._known[path], True
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False

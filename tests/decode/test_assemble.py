@@ -2,7 +2,8 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from aegis_enrich.decode.assemble import assemble, end_of
+from aegis_enrich.decode import decode
+from aegis_enrich.decode.assemble import END_US, FIRST_US, assemble, end_of
 from aegis_enrich.decode.result import Part
 from aegis_enrich.tables import TABLES, TIMESTAMP
 
@@ -44,3 +45,15 @@ def test_names_and_answers_are_measured_in_bytes():
     assert row["query_len"].to_pylist() == [3, 2, None]
     assert row["answer_count"].to_pylist() == [2, 0, None]
     assert row["answer_bytes"].to_pylist() == [4, 0, None]
+
+
+def test_rows_at_the_ends_of_time_leave_room_for_windows():
+    """A window, a day or a span around any row has dates that can be written."""
+    first, end = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+    assert tuple(int(t.timestamp()) * 1_000_000 for t in (first, end)) == (FIRST_US, END_US)
+    lines = b"#fields\tts\tduration\n#types\ttime\tinterval\n"
+    for us in (FIRST_US - 1, FIRST_US, END_US - 1, END_US):
+        lines += b"%d.000000\t3e9\n" % (us // 1_000_000)
+    found = decode("conn", lines, offset=0, context="", sensor="s")
+    assert [b.reason for b in found.bad] == ["ts lies in no year from 2 to 9998"] * 2
+    assert found.tables["conn"]["end_ts"].to_pylist()[1] == datetime(9998, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)

@@ -1,6 +1,6 @@
 import pytest
 
-from aegis_enrich.decode.columns import assigned, canonical, is_set
+from aegis_enrich.decode.columns import assigned, candidates, canonical, is_set
 from aegis_enrich.tables import COLUMN_ALIASES, SETS, TABLES
 
 
@@ -39,3 +39,8 @@ def test_sets_and_aliases_name_columns_that_there_are():
         assert set(names.values()) <= TABLES[table].kinds.keys()
     assert is_set("files", "tx_hosts")
     assert not is_set("x509", "san_dns")
+
+
+def test_every_field_that_a_column_may_stand_in():
+    names = ["id.orig_h", "orig_h", "uid", "end_ts", "x"]
+    assert candidates("conn", names) == {"orig_h": ["id.orig_h", "orig_h"], "uid": ["uid"]}

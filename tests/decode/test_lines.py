@@ -51,3 +51,8 @@ def test_byte_order_marks_go_at_the_start_of_lines_only():
 def test_bytes_that_are_no_utf8_become_text():
     assert escape_invalid("é\n".encode() + b"\xff\xc3\n", "\\x") == "é\n".encode() + b"\\xff\\xc3\n"
     assert escape_invalid("é".encode(), "\\x") == "é".encode()
+
+
+def test_a_carriage_return_before_a_line_does_not_hide_it():
+    lines = Lines(b"\r1\t2\n\r\n \r\n\r{}\n\r#x\n")
+    assert lines.kinds().tolist() == [DATA, BLANK, BLANK, JSON, COMMENT]

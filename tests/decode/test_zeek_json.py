@@ -3,6 +3,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from aegis_enrich.decode import decode
+
 MOMENT = datetime(2023, 11, 14, 22, 13, 20, 500000, tzinfo=UTC)
 
 
@@ -95,3 +97,19 @@ def test_bad_lines_harm_no_other(whole, line, reason):
     found = whole("dns", b'{"ts":1.5}\n' + line + b'\n{"ts":2.5}\n')
     assert [b.reason for b in found.bad] == [reason]
     assert found.tables["dns"].num_rows == 2
+
+
+def test_a_line_that_names_its_fields_otherwise_blinds_no_other():
+    """Rows do not depend on the lines beside them: one column may stand in several fields of a chunk."""
+    good = b'{"ts":1,"orig_h":"10.0.0.1"}\n'
+    other = b'{"ts":2,"id.orig_h":"10.0.0.2","orig_h":"10.0.0.3"}\n{"ts":3,"id.orig_h":null,"orig_h":"10.0.0.4"}\n'
+    table = decode("conn", good + other, offset=0, context="", sensor="s").tables["conn"]
+    assert table["orig_h"].to_pylist() == ["10.0.0.1", "10.0.0.2", "10.0.0.4"]
+    assert table["extra"].to_pylist() == [None, '{"orig_h":"10.0.0.3"}', None]
+
+
+def test_what_is_no_json_and_ends_in_half_a_character_is_a_bad_line():
+    line = b'{"' + "\u00e4".encode() * 200 + b"\n"
+    for cut in range(100, 140):
+        found = decode("conn", b'{"ts":1}\n' + line[:cut] + b"x" * 60 + line, offset=0, context="", sensor="s")
+        assert (found.tables["conn"].num_rows, [b.offset for b in found.bad]) == (1, [9])

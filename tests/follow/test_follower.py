@@ -200,6 +200,8 @@ def test_a_file_cut_short_by_a_power_loss_goes_on_from_its_end(sensor, reading) 
     reading.restart()
     reading.scan()
     assert not reading.read()
+    (cut,) = reading.follower.finished()
+    assert cut.state.position == sensor.live.stat().st_size
     sensor.write(3)
     reading.follower.scan()
     while pending := reading.follower.pending():
@@ -220,6 +222,23 @@ def test_a_copy_in_the_same_tree_is_the_same_log(sensor, reading) -> None:
     reading.restart()
     reading.finish()
     assert reading.lines == sensor.written
+
+
+def test_nothing_is_read_before_what_is_older_and_may_be_a_copy(tmp_path, start, clock) -> None:
+    """An archive that nobody has seen, shorter than the head of a log that is gone: a growing copy looks like that."""
+    live = tmp_path / "conn.log"
+    live.write_bytes(b"".join(b"%d\ta\n" % n for n in range(100, 1000)))
+    reading = start(tmp_path)
+    reading.read()
+    live.unlink()
+    (tmp_path / "conn.2026-11-21-15-00-00.log").write_bytes(b"1000\ta\n")
+    live.write_bytes(b"1001\ta\n")
+    reading.restart()
+    assert not reading.follower.pending()
+    assert set(reading.follower.held_back) == {("s", "conn", "")}
+    clock.now += 61
+    assert [log.live for log in reading.follower.pending()] == [False, True]
+    assert not reading.follower.held_back
 
 
 def test_logs_that_begin_alike_and_go_on_differently_are_two(tmp_path, start) -> None:
@@ -333,6 +352,19 @@ def test_a_new_state_leaves_old_archives_out_and_a_known_one_begins_where_it_beg
         (tmp_path / f"conn.2026-11-{day}-15-00-00.log").write_bytes(b"%d\ta\n" % day)
     reading.read()
     assert [line[:2] for line in reading.lines] == [b"20", b"21", b"22", b"23", b"24", b"30"]
+
+
+def test_what_was_decided_of_archives_counts_where_none_of_them_was_committed(tmp_path, start) -> None:
+    for day in range(18, 22):
+        (tmp_path / f"conn.2026-11-{day}-15-00-00.log").write_bytes(b"%d\ta\n" % day)
+    (tmp_path / "conn.log").write_bytes(b"30\ta\n")
+    reading = start(tmp_path, back_us=24 * 3600 * 1_000_000)
+    reading.read()
+    reading.committed = {n: state for n, state in reading.states.items() if state.path.endswith("/conn.log")}
+    reading.options["floors"] = dict(reading.follower.floors)
+    reading.kill()
+    reading.read()
+    assert reading.lines == [b"20\ta\n", b"21\ta\n", b"30\ta\n"]
 
 
 def test_since_is_by_the_name_else_by_mtime(tmp_path, start) -> None:

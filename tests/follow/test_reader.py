@@ -98,3 +98,35 @@ def test_what_is_no_file_is_not_opened(tmp_path) -> None:
     assert open_reader(str(tmp_path / "conn.log")) is None
     with pytest.raises(FileNotFoundError):
         open_reader(str(tmp_path / "dns.log"))
+
+
+def test_a_piece_says_whether_its_line_goes_on(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(module, "LINE_BYTES", 100_000)
+    path = tmp_path / "conn.log"
+    path.write_bytes(b"x" * 200_000)
+    reader = open_reader(str(path))
+    assert reader is not None
+    first = reader.lines(0, 10, last=True)
+    assert (len(first), reader.is_cut(first, 100_000)) == (100_000, True)
+    second = reader.lines(100_000, 10, last=True)
+    assert (len(second), reader.is_cut(second, 200_000)) == (100_000, False)
+    reader.close()
+
+
+def test_very_short_lines_come_so_many_at_a_time(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(module, "LINES", 10)
+    path = tmp_path / "conn.log"
+    path.write_bytes(b"x\n" * 25)
+    reader = open_reader(str(path))
+    assert reader is not None
+    assert [len(reader.lines(at, 1000, last=False)) for at in (0, 20, 40)] == [20, 20, 10]
+    reader.close()
+
+
+def test_what_follows_a_gzip_stream_is_told(tmp_path) -> None:
+    for name, after, said in (("a.gz", b"\0" * 99, ""), ("b.gz", b"junk", "what follows its gzip stream is none")):
+        (tmp_path / name).write_bytes(gzip.compress(b"1\n") + after)
+        reader = open_reader(str(tmp_path / name))
+        assert reader is not None
+        assert (reader.peek(0, 100), reader.ended, reader.error) == (b"1\n", True, said)
+        reader.close()

@@ -16,7 +16,7 @@ from .. import extra, json_lines
 from ..lines import Lines, Numbers, escape_invalid
 from ..result import Part
 from ..text import clean_all, replace
-from ..typed import canonical_address, typed
+from ..typed import canonical_address, countable, typed
 from ..zeek_json import note_invalid
 from .shapes import SHAPES, TABLES_OF, patch
 
@@ -69,7 +69,9 @@ def _part(event_type: str, table: str, rows: pa.Table, control: bool) -> Part:
         WITH parsed AS (
             SELECT number, line, unnest(json_transform(line, ?)) FROM lines
         ), events AS (
-            SELECT * REPLACE (TRY_CAST(timestamp AS TIMESTAMPTZ) AS timestamp), json_merge_patch(line, ?) AS rest
+            SELECT
+                * REPLACE (sane_time(TRY_CAST(timestamp AS TIMESTAMPTZ)) AS timestamp),
+                json_merge_patch(line, ?) AS rest
             FROM parsed
         )
         SELECT * FROM (
@@ -92,7 +94,8 @@ def _column(table: str, name: str, values: pa.ChunkedArray, control: bool) -> pa
         return _canonical_addresses(array)
     if kind == "string" and control:
         array = clean_all(array)
-    return array.cast(TABLES[table].schema.field(name).type)
+    array = array.cast(TABLES[table].schema.field(name).type)
+    return countable(array) if kind in ("count", "port", "int") else array
 
 
 def _canonical_addresses(lists: pa.Array) -> pa.Array:

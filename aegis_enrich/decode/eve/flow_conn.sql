@@ -3,8 +3,8 @@
 WITH flows AS (
     SELECT
         *,
-        coalesce(TRY_CAST(flow.start AS TIMESTAMPTZ), timestamp) AS ts,
-        TRY_CAST(flow.end AS TIMESTAMPTZ) AS finish,
+        coalesce(sane_time(TRY_CAST(flow.start AS TIMESTAMPTZ)), timestamp) AS ts,
+        sane_time(TRY_CAST(flow.end AS TIMESTAMPTZ)) AS finish,
         lower(proto) AS transport,
         flow.pkts_toserver AS sent,
         -- a UDP flow stays "new" until it is answered: what came back before are ICMP errors
@@ -67,9 +67,9 @@ SELECT
         ELSE 'S0'
     END AS conn_state,
     sent AS orig_pkts,
-    greatest(flow.bytes_toserver - sent * link_bytes, 0) AS orig_ip_bytes,
+    TRY(greatest(flow.bytes_toserver - sent * link_bytes, 0)) AS orig_ip_bytes,
     received AS resp_pkts,
-    if(received = 0, 0, greatest(flow.bytes_toclient - received * link_bytes, 0)) AS resp_ip_bytes,
+    if(received = 0, 0, TRY(greatest(flow.bytes_toclient - received * link_bytes, 0))) AS resp_ip_bytes,
     if(parent_id IS NULL, NULL, [parent_id]) AS tunnel_parents,
     CASE transport
         WHEN 'tcp' THEN 6 WHEN 'udp' THEN 17 WHEN 'icmp' THEN 1 WHEN 'ipv6-icmp' THEN 58 WHEN 'sctp' THEN 132

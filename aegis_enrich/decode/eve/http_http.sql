@@ -8,7 +8,7 @@ SELECT
     src_port AS orig_p,
     dest_ip AS resp_h,
     dest_port AS resp_p,
-    tx_id + 1 AS trans_depth,
+    TRY(tx_id + 1) AS trans_depth,
     http.http_method AS method,
     concat(http.hostname, ':' || http.http_port) AS host,
     http.url AS uri,

@@ -27,10 +27,10 @@ SELECT
     name,
     smb.size AS size,
     smb.rename.from AS prev_name,
-    to_timestamp(nullif(smb.modified, 0)) AS times_modified,
-    to_timestamp(nullif(smb.accessed, 0)) AS times_accessed,
-    to_timestamp(nullif(smb.created, 0)) AS times_created,
-    to_timestamp(nullif(smb.changed, 0)) AS times_changed,
+    sane_time(TRY(to_timestamp(nullif(smb.modified, 0)))) AS times_modified,
+    sane_time(TRY(to_timestamp(nullif(smb.accessed, 0)))) AS times_accessed,
+    sane_time(TRY(to_timestamp(nullif(smb.created, 0)))) AS times_created,
+    sane_time(TRY(to_timestamp(nullif(smb.changed, 0)))) AS times_changed,
     rest AS extra
 FROM commands
 WHERE name IS NOT NULL

@@ -8,8 +8,8 @@ SELECT
     replace(tls.serial, ':', '') AS certificate_serial,
     zeek_name(tls.subject) AS certificate_subject,
     zeek_name(tls.issuerdn) AS certificate_issuer,
-    TRY_CAST(tls.notbefore AS TIMESTAMP) AT TIME ZONE 'UTC' AS certificate_not_valid_before,
-    TRY_CAST(tls.notafter AS TIMESTAMP) AT TIME ZONE 'UTC' AS certificate_not_valid_after,
+    sane_time(TRY_CAST(tls.notbefore AS TIMESTAMP) AT TIME ZONE 'UTC') AS certificate_not_valid_before,
+    sane_time(TRY_CAST(tls.notafter AS TIMESTAMP) AT TIME ZONE 'UTC') AS certificate_not_valid_after,
     tls.subjectaltname AS san_dns,
     true AS host_cert,
     false AS client_cert
