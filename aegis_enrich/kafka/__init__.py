@@ -1,0 +1,6 @@
+"""Logs that come through Kafka. Nothing here imports its client before it is used."""
+
+from .address import Address, is_address, parse, settings
+from .source import KafkaSource
+
+__all__ = ["Address", "KafkaSource", "is_address", "parse", "settings"]

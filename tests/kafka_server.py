@@ -1,0 +1,143 @@
+"""A real Kafka broker for tests: jars from Maven Central, one KRaft process on loopback, always stopped.
+
+Needs Maven (to fetch them once; they stay in the cache folder) and Java 11 or newer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+VERSION = "3.9.1"
+START_S = 120.0
+STOP_S = 30.0
+POM = f"""<project><modelVersion>4.0.0</modelVersion><groupId>tests</groupId><artifactId>tests</artifactId>
+<version>1</version><dependencies><dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
+<version>{VERSION}</version></dependency></dependencies></project>"""
+LOG4J = "log4j.rootLogger=WARN, out\nlog4j.appender.out=org.apache.log4j.ConsoleAppender\n"
+LOG4J += (
+    "log4j.appender.out.layout=org.apache.log4j.PatternLayout\nlog4j.appender.out.layout.ConversionPattern=%p %m%n\n"
+)
+CLUSTER_ID = "AAAAAAAAAAAAAAAAAAAAAA"
+
+
+class Unavailable(Exception):
+    """This machine lacks what the broker needs; says what."""
+
+
+def jars() -> Path:
+    """The folder of the broker's jars, from the cache folder or by Maven; raises Unavailable."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aegis-enrich" / "kafka"
+    folder = cache / VERSION
+    if folder.is_dir():
+        return folder
+    maven = shutil.which("mvn")
+    if not maven:
+        raise Unavailable("no Maven (mvn) to fetch it with")
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as fresh:
+        (Path(fresh) / "pom.xml").write_text(POM)
+        goal = "org.apache.maven.plugins:maven-dependency-plugin:copy-dependencies"
+        target = Path(fresh) / "jars"
+        command = [maven, "-q", "-B", "-f", f"{fresh}/pom.xml", goal, f"-DoutputDirectory={target}"]
+        done = subprocess.run([*command, "-DincludeScope=runtime"], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Unavailable(f"Maven could not fetch it: {(done.stdout + done.stderr).strip()[-500:]}")
+        with contextlib.suppress(OSError):  # another worker was first
+            target.rename(folder)
+    return folder
+
+
+@contextlib.contextmanager
+def running(settings: Mapping[str, str] | None = None) -> Iterator[str]:
+    """A broker; its address. Raises Unavailable. `settings` go over those in its server.properties."""
+    java = shutil.which("java")
+    if not java:
+        raise Unavailable("no Java to run it with")
+    libraries = jars()
+    folder = Path(tempfile.mkdtemp(prefix="aegis-kafka-"))
+    port, controller = _free_ports(2)
+    try:
+        properties = folder / "server.properties"
+        properties.write_text(
+            "".join(f"{k}={v}\n" for k, v in (_settings(folder, port, controller) | dict(settings or {})).items())
+        )
+        (folder / "log4j.properties").write_text(LOG4J)
+        base = [java, "-Xmx384m", "-XX:TieredStopAtLevel=1", f"-Dlog4j.configuration=file:{folder}/log4j.properties"]
+        base += ["-cp", f"{libraries}/*"]
+        format_ = [*base, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties)]
+        done = subprocess.run(format_, capture_output=True, text=True, check=False, cwd=folder)
+        if done.returncode:
+            raise AssertionError(f"Kafka's storage cannot be formatted: {(done.stdout + done.stderr)[-2000:]}")
+        with _process([*base, "kafka.Kafka", str(properties)], folder) as process:
+            _await_port(port, process, folder)
+            yield f"127.0.0.1:{port}"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _settings(folder: Path, port: int, controller: int) -> dict[str, str]:
+    return {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "controller.listener.names": "CONTROLLER",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "log.dirs": str(folder / "data"),
+        "offsets.topic.replication.factor": "1",
+        "offsets.topic.num.partitions": "1",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "group.initial.rebalance.delay.ms": "500",
+        "group.min.session.timeout.ms": "500",
+        "log.retention.check.interval.ms": "500",
+        "auto.create.topics.enable": "false",
+    }
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+@contextlib.contextmanager
+def _process(command: list[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    # A broker whose tests were killed ends with them, where the system has a way to say so.
+    with_parent = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
+    with (folder / "output").open("wb") as output:
+        process = subprocess.Popen(
+            [*with_parent, *command], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=folder
+        )
+    try:
+        yield process
+    finally:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_S)
+                break
+
+
+def _await_port(port: int, process: subprocess.Popen[bytes], folder: Path) -> None:
+    deadline_s = time.monotonic() + START_S
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        if process.poll() is not None or time.monotonic() > deadline_s:
+            said = (folder / "output").read_text(errors="replace")[-3000:]
+            raise AssertionError(f"Kafka does not answer; it said:\n{said}")
+        time.sleep(0.1)
