@@ -23,9 +23,9 @@ class RowLane(Lane):
     """
 
     def __init__(self, store: Store, sink: Sink, key: str, table: str, **options: Any) -> None:
-        self.table = table
         self._reading: tuple[str, int, Iterator[pa.RecordBatch]] = ("", 0, iter(()))
         super().__init__(store, sink, key, **options)
+        self.table = table
 
     def batch(self) -> Batch | None:
         parts = self.store.parts(self.table, after=self.cursor.position, limit=1)
@@ -40,6 +40,8 @@ class RowLane(Lane):
         inside = [Cursor(self.cursor.position, json.dumps([part.segment, done + n])) for n in range(1, len(rows) + 1)]
         if done + len(rows) == part.rows:
             inside[-1] = Cursor(part.number)
+        for passed_over in self._settled.keys() - set(inside):  # of a segment that is gone
+            del self._settled[passed_over]
         return Batch(documents, inside)
 
     def backlog(self) -> int:

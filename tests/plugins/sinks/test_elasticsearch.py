@@ -7,7 +7,7 @@ import subprocess
 import sys
 import uuid
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -127,6 +127,12 @@ def test_a_newer_template_is_left_to_its_maker(server) -> None:
     server.call("PUT", "/_index_template/aegis-alerts", template | {"version": 99, "_meta": {}})
     (problem,) = Elasticsearch.check(server.settings())
     assert "of a newer AegisEnrich (version 99)" in problem
+    try:
+        with pytest.raises(SinkError, match=r"index template aegis-alerts is of a newer AegisEnrich .*update this one"):
+            Elasticsearch.setup(server.settings())
+        assert template_of(server, "aegis-alerts")["version"] == 99
+    finally:
+        server.call("DELETE", "/_index_template/aegis-alerts")
 
 
 def test_a_site_adds_settings_of_its_own(server) -> None:
@@ -151,7 +157,7 @@ def test_setup_brings_new_fields_to_indices_that_are_there(server, delivering) -
 
 
 def test_setup_names_an_index_that_was_made_without_it(server) -> None:
-    server.call("PUT", "/aegis-alerts-2020.01", {"mappings": {"properties": {"message": {"type": "text"}}}})
+    server.call("PUT", "/aegis-alerts-2020.01", {"mappings": {"properties": {"message": {"type": "keyword"}}}})
     server.call("DELETE", "/_index_template/aegis-alerts")
     with pytest.raises(SinkError, match=r"made by another template: delete or reindex it") as said:
         Elasticsearch.setup(server.settings())
@@ -225,7 +231,7 @@ def test_alerts_of_real_logs_map_as_the_template_says(server, delivering, analyz
     template = template_of(server, "aegis-alerts")
     mapping = mapped(server, "aegis-alerts")
     assert mapping == dict(flat(template["template"]["mappings"]))
-    assert "text" not in mapping.values()
+    assert [name for name, kind in mapping.items() if kind == "text"] == ["message"]
     hits = server.documents("aegis-alerts")
     assert len(hits) == len(documents)
     assert {path for hit in hits for path in leaves(hit["_source"], mapping)} <= set(mapping)
@@ -246,6 +252,73 @@ def test_incidents_of_real_logs_are_found_by_host_stage_and_risk(server, deliver
     assert server.count("aegis-incidents", term={"aegis.incident.hosts.ip": "203.0.113.66"}) == 1
     assert server.count("aegis-incidents", term={"aegis.incident.stages.name": "exfiltration"}) == 1
     assert server.count("aegis-incidents", range={"event.risk_score": {"gte": 85}}) == 1
+
+
+def test_kibana_s_rule_for_external_alerts_promotes_them(server, delivering, golden_alerts) -> None:
+    """It reads `logs-*` by `event.ingested` each minute, and takes title, severity and risk from the document's fields.
+
+    (Its query in prebuilt rules: event.kind alert, event.module none of Elastic's own.)
+    """
+    sent = [Document("alert", d["event"]["id"], 1, d) for d in golden_alerts]  # days old, by their @timestamp
+    assert {o for o, _ in delivering.deliver(sent)} == {"stored"}
+    assert [o for o, _ in delivering.deliver_rows("conn", [row("external")])] == ["stored"]
+    incident = alert("i", event={"id": "i", "kind": "alert"})
+    assert delivering.deliver([Document("incident", "i", 1, incident.body)]) == [("stored", "")]
+    server.call("POST", "/aegis-*,logs-*/_refresh")
+    ingested = {"gt": (SENT - timedelta(minutes=2)).isoformat(), "lte": SENT.isoformat()}
+    query = {
+        "filter": [{"term": {"event.kind": "alert"}}, {"range": {"event.ingested": ingested}}],
+        "must_not": {"terms": {"event.module": ["endgame", "endpoint", "cloud_defend"]}},
+    }
+    fields = ["message", "event.severity", "event.risk_score", "event.ingested"]
+    asked = {"query": {"bool": query}, "fields": fields, "size": 1_000, "sort": ["event.ingested"], "_source": False}
+    found = server.call("POST", "/logs-*/_search?ignore_unavailable=true", asked)
+    assert found["_shards"]["failed"] == 0
+    promoted = {h["_id"]: {name: value for name, (value,) in h["fields"].items()} for h in found["hits"]["hits"]}
+    assert set(promoted) == {d["event"]["id"] for d in golden_alerts}
+    for document in golden_alerts:
+        fields = promoted[document["event"]["id"]]
+        assert fields["message"] == document["message"]
+        assert fields["event.severity"] == document["event"]["severity"] in (21, 47, 73, 99)
+        assert 0 < fields["event.risk_score"] <= 100
+
+
+def test_health_comes_once_a_minute_and_sensor(server, delivering) -> None:
+    body = {
+        "@timestamp": PERIOD,
+        "ecs": {"version": "8.17.0"},
+        "event": {"kind": "metric", "category": ["network"], "dataset": "aegis.health", "module": "aegis"},
+        "observer": {"name": "healthy"},
+        "aegis": {"health": {"rows": 1200, "lag_bytes": 0, "lag_s": 0.25, "refused": 0}},
+    }
+    minute = f"healthy-{uuid.uuid4().hex}"
+    both = [Document("health", minute, 1, body), alert("a")]
+    assert delivering.deliver(both) == [("stored", "")] * 2
+    assert delivering.deliver(both) == [("there", "")] * 2
+    (hit,) = server.documents("logs-aegis.health-default", ids={"values": [minute]})
+    assert hit["_source"]["data_stream"]["dataset"] == "aegis.health"
+    assert hit["_source"]["event"]["ingested"] == SENT.isoformat()
+    assert server.count("logs-aegis.health-default", range={"aegis.health.lag_s": {"lt": 1}}) >= 1
+    mapping = mapped(server, "logs-aegis.health-default")
+    assert set(leaves(hit["_source"], mapping)) <= set(mapping)
+
+
+def test_a_pipeline_of_the_site_s_own_has_to_be_there(server) -> None:
+    """This distribution has no processors; what one does to documents is tried with OpenSearch."""
+    server.call("PUT", "/_ingest/pipeline/ours", {"processors": []})
+    with sink(server.settings(pipeline="ours")) as made:
+        assert all(line.endswith("is there") for line in Elasticsearch.setup(server.settings(pipeline="ours")))
+        assert made.deliver([alert("a"), alert("b")]) == [("stored", "")] * 2
+        assert [o for o, _ in made.deliver_rows("conn", [row("piped")])] == ["stored"]
+    with pytest.raises(SinkError, match="the ingest pipeline theirs is missing; make it"):
+        Elasticsearch.setup(server.settings(pipeline="theirs"))
+
+
+def test_without_its_pipeline_nothing_is_delivered_and_nothing_refused(server) -> None:
+    said = r"pipeline with id \[theirs\] does not exist; make it"
+    with sink(server.settings(pipeline="theirs")) as made, pytest.raises(SinkError, match=said):
+        made.deliver([alert("a"), alert("b")])
+    assert server.count("aegis-alerts") == 0
 
 
 def test_alerts_and_incidents_come_in_one_batch(server, delivering) -> None:
@@ -272,7 +345,7 @@ def test_rows_of_real_logs_map_as_the_templates_say(server, delivering, analyzed
         mapping = mapped(server, f"logs-aegis.{table}-default")
         template = template_of(server, f"logs-aegis.{table}")
         assert mapping == dict(flat(template["template"]["mappings"]))
-        assert "text" not in mapping.values()
+        assert {name for name, kind in mapping.items() if kind == "text"} <= {"message"}
         assert {path for d in sent for path in leaves(d.body, mapping)} <= set(mapping)
 
 

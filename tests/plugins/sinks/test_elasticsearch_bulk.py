@@ -8,7 +8,7 @@ import pytest
 
 from aegis_enrich.errors import SinkError
 from aegis_plugins.sinks.elasticsearch import bulk
-from aegis_plugins.sinks.elasticsearch.bulk import Later, TooLarge, action, chunks, outcome, send
+from aegis_plugins.sinks.elasticsearch.bulk import Later, Pace, TooLarge, action, outcome, send, take
 
 
 def actions(number, size_bytes=100):
@@ -23,6 +23,15 @@ def stored(lines):
     return [{"create": {"status": 201}} for _ in lines[::2]]
 
 
+def parted(many):
+    """As `send` takes them where all goes well."""
+    done = 0
+    while done < len(many):
+        chunk = take(many, done, bulk.MAX_ACTIONS, bulk.MAX_BYTES)
+        done += len(chunk)
+        yield chunk
+
+
 def test_an_action_is_two_lines_of_json() -> None:
     made = action("index", {"_id": "a"}, {"text": "ü\n\ud800"})
     assert json.loads(made.head) == {"index": {"_id": "a"}}
@@ -34,11 +43,11 @@ def test_chunks_keep_the_order_and_both_limits(monkeypatch) -> None:
     monkeypatch.setattr(bulk, "MAX_BYTES", 1000)
     monkeypatch.setattr(bulk, "MAX_ACTIONS", 5)
     many = [*actions(12, 10), *actions(1, 5000), *actions(12, 150)]
-    made = list(chunks(many))
+    made = list(parted(many))
     assert [a for chunk in made for a in chunk] == many
     assert all(len(c) <= 5 and (len(c) == 1 or sum(a.size_bytes for a in c) <= 1000) for c in made)
     assert max(len(c) for c in made) == 5
-    assert not list(chunks([]))
+    assert not list(parted([]))
 
 
 def test_a_request_that_is_too_large_is_halved_until_it_fits_and_keeps_its_order(monkeypatch) -> None:
@@ -81,6 +90,52 @@ def test_a_server_that_does_not_answer_leaves_what_it_took() -> None:
 
     outcomes = send(post, actions(1500))
     assert outcomes == [("stored", "")] * 1000 + [("retry", "does not answer")] * 500
+
+
+def test_while_requests_fail_as_a_whole_they_get_smaller_and_larger_again_once_they_do_not() -> None:
+    sizes, working = [], [False]
+
+    def post(lines):
+        sizes.append(len(lines) // 2)
+        if not working[0]:
+            raise Later("reset")
+        return stored(lines)
+
+    pace, many = Pace(), actions(100)
+    for _ in range(9):
+        assert send(post, many, "", pace) == [("retry", "reset")] * 100
+    assert sizes == [100, 100, 50, 25, 12, 6, 3, 1, 1]
+    working[0], sizes[:] = True, []
+    assert send(post, many, "", pace) == [("stored", "")] * 100
+    assert sizes == [1, 2, 4, 8, 16, 32, 37]
+
+
+def test_what_was_too_large_once_is_not_tried_again() -> None:
+    sizes = []
+
+    def post(lines):
+        sizes.append(sum(len(line) + 1 for line in lines))
+        if sizes[-1] > 300_000:
+            raise TooLarge("413")
+        return stored(lines)
+
+    pace = Pace()
+    for _ in range(2):
+        assert {o for o, _ in send(post, actions(100, 10_000), "", pace)} == {"stored"}
+    assert sum(size > 300_000 for size in sizes) == 2
+
+
+def test_items_that_stop_delivery_do_not_take_those_that_were_stored_with_them() -> None:
+    def post(lines):
+        return [
+            *stored(lines[2:]),
+            {"create": {"status": 403, "error": {"type": "security_exception", "reason": "no"}}},
+        ]
+
+    outcomes = send(post, actions(3), "es")
+    assert [o for o, _ in outcomes] == ["stored", "stored", "retry"] and "privileges" in outcomes[2][1]
+    with pytest.raises(SinkError, match="privileges"):
+        send(post, actions(1), "es")
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from aegis_plugins.sinks.elasticsearch.kibana.lens import LAYER, REFERENCE
 from aegis_plugins.sinks.elasticsearch.kibana.objects import ndjson, saved_objects
 from aegis_plugins.sinks.elasticsearch.kibana.views import CONFLICT, fields
 
-FIELDS = fields(load().enrichers)
+FIELDS = fields(load())
 GOOD = saved_objects(FIELDS)
 
 
@@ -35,16 +35,17 @@ def test_all_holds() -> None:
 
 
 def test_the_file_is_always_the_same() -> None:
-    assert Elasticsearch.boards() == ndjson(saved_objects(fields(load().enrichers))) == ndjson(GOOD)
+    assert Elasticsearch.boards() == ndjson(saved_objects(fields(load()))) == ndjson(GOOD)
     assert Elasticsearch.boards().endswith("}\n")
 
 
 def test_what_there_is() -> None:
-    assert Counter(o["type"] for o in GOOD) == {"index-pattern": 3, "search": 7, "dashboard": 10}
+    assert Counter(o["type"] for o in GOOD) == {"index-pattern": 4, "search": 7, "dashboard": 10}
     assert {o["attributes"]["title"] for o in GOOD if o["type"] == "index-pattern"} == {
         "aegis-alerts",
         "aegis-incidents",
         "logs-aegis.*",
+        "logs-aegis.health-*",
     }
     boards = [o for o in GOOD if o["type"] == "dashboard"]
     assert [b["id"] for b in boards] == [f"aegis-board-{key}" for key in ORDER]
@@ -78,7 +79,8 @@ def test_clicks_lead_to_boards_whose_views_have_the_field() -> None:
 
 def test_fields_of_one_name_and_several_types_are_in_conflict() -> None:
     assert CONFLICT not in FIELDS["aegis-logs"].values()
-    assert {"@timestamp", "observer.name", "related.ip"} <= set.intersection(*(set(f) for f in FIELDS.values()))
+    assert {"@timestamp", "observer.name"} <= set.intersection(*(set(f) for f in FIELDS.values()))
+    assert all("related.ip" in known for view, known in FIELDS.items() if view != "aegis-health")
 
 
 def dashboard(objects, key="overview"):
@@ -212,8 +214,8 @@ BROKEN = {
         "date_histogram does not take source.ip (ip)",
     ),
     "flattened": (
-        on_panel(lambda p: first_column("count")(p).update(operationType="unique_count", sourceField="aegis.evidence")),
-        "unique_count does not take aegis.evidence (flattened)",
+        on_panel(lambda p: first_column("count")(p).update(operationType="unique_count", sourceField="aegis.entity")),
+        "unique_count does not take aegis.entity (flattened)",
     ),
     "operation": (on_panel(lambda p: first_column("count")(p).update(operationType="avg")), "unknown operation avg"),
     "KQL": (

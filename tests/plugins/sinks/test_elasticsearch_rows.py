@@ -79,12 +79,10 @@ def test_a_connection() -> None:
             "port": 50000,
             "bytes": 50,
             "mac": "00-0A-95-9D-68-16",
-            "locality": "internal",
         },
         "destination": {
             "ip": "192.0.2.1",
             "port": 443,
-            "locality": "external",
             "geo": {"country_iso_code": "NL"},
             "as": {"number": 64496},
         },
@@ -94,6 +92,8 @@ def test_a_connection() -> None:
             "uids": ["C1"],
             "conn": {"orig_bytes": 10, "local_orig": True, "conn_state": "SF", "other_score": 0.5},
             "extra": {"new.column": 1},
+            "source": {"locality": "internal"},
+            "destination": {"locality": "external"},
         },
     }
 

@@ -1,50 +1,78 @@
-"""Alerts and incidents to monthly indices, log rows to data streams of Elasticsearch: each document once by its id."""
+"""Alerts and incidents to monthly indices, log rows and health to data streams: each document once by its id."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from aegis_enrich.plugin import Document, Outcome, Sink
+from aegis_enrich.plugin import Document, IndexSink, Month, Outcome
 
-from .bulk import Action, Later, action, send
+from .bulk import Action, Later, Pace, action, send
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from .server import Server
+    from .templates import Dialect, Template
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class Elasticsearch(Sink):
-    """Elasticsearch 8 or 9 (`--es`): alerts and incidents, each at its newest revision, and log rows.
+class Elasticsearch(IndexSink):
+    """Elasticsearch 8 or 9 (`--es`): alerts and incidents, each at its newest revision, health and log rows.
 
     Settings: those of the configuration's section `elasticsearch`. The client is imported for a sink, not its class.
     """
 
     name = "elasticsearch"
-    kinds: ClassVar[tuple[str, ...]] = ("alert", "incident")
+    kinds: ClassVar[tuple[str, ...]] = ("alert", "incident", "health")
     takes_rows: ClassVar[bool] = True
 
     def __init__(self, settings: Mapping[str, Any], *, now: Callable[[], datetime] = _now) -> None:
         """`now` gives `event.ingested`. Raises ConfigError where the settings make no connection."""
-        from .connection import Connection
-
-        self._connection = Connection(settings)
-        self.target = self._connection.target
+        self._server = self.connect(settings)
+        self.target = self._server.target
         self._now = now
         self._ready: set[str] = set()
+        self._pace = Pace()
+
+    @classmethod
+    def connect(cls, settings: Mapping[str, Any]) -> Server:
+        """Raises ConfigError where the settings make no connection."""
+        from .connection import Connection
+
+        return Connection(settings)
+
+    @classmethod
+    def dialect(cls) -> Dialect:
+        from .templates import ELASTICSEARCH
+
+        return ELASTICSEARCH
+
+    @classmethod
+    def wanted(cls, settings: Mapping[str, Any]) -> list[Template]:
+        """What these settings need on the server, for the plugins that are installed."""
+        from aegis_enrich.registry import load
+
+        from .templates import templates
+
+        lifecycle = str(settings.get("lifecycle") or "")
+        return templates(
+            str(settings.get("log_retention") or "30d"), load(), lifecycle=lifecycle, dialect=cls.dialect()
+        )
 
     def deliver(self, documents: Sequence[Document]) -> Sequence[tuple[Outcome, str]]:
-        """By `index` with the revision as external version: what is there already stays where it is as new or newer."""
+        """Alerts and incidents by `index` with the revision as external version: what is there already stays where it
+        is as new or newer; health by `create`."""
+        from .health import TEMPLATE
         from .templates import ALERTS, INCIDENTS
 
-        templates = {"alert": ALERTS, "incident": INCIDENTS}
+        templates = {"alert": ALERTS, "incident": INCIDENTS, "health": TEMPLATE}
         wanted = sorted({templates[d.kind] for d in documents})
-        return self._send(wanted, [self._action(templates[d.kind], d) for d in documents])
+        make = (self._health(d) if d.kind == "health" else self._monthly(templates[d.kind], d) for d in documents)
+        return self._send(wanted, list(make))
 
     def row_document(self, table: str, row: Mapping[str, Any]) -> Mapping[str, Any]:
         from .rows import row_document
@@ -57,18 +85,26 @@ class Elasticsearch(Sink):
         from .templates import log_template_name
 
         index = stream(table)
-        return self._send([log_template_name(table)], [self._row(index, d) for d in documents])
+        return self._send([log_template_name(table)], [self._created(index, d.id, d.body) for d in documents])
 
     def close(self) -> None:
-        self._connection.close()
+        self._server.close()
 
     @classmethod
     def setup(cls, settings: Mapping[str, Any]) -> list[str]:
         """Makes the index templates; a line each of what was done. Raises SinkError or ConfigError."""
         from .setup import setup
 
-        with cls._connected(settings) as connection:
-            return setup(connection, settings)
+        wanted = cls.wanted(settings)
+        with cls._connected(settings) as server:
+            return setup(server, wanted, str(settings.get("pipeline") or ""))
+
+    @classmethod
+    def requests(cls, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """What `setup` would send, without a server."""
+        from .setup import requests
+
+        return requests(cls.wanted(settings))
 
     @classmethod
     def check(cls, settings: Mapping[str, Any]) -> list[str]:
@@ -78,10 +114,27 @@ class Elasticsearch(Sink):
         from .setup import check
 
         try:
-            with cls._connected(settings) as connection:
-                return check(connection, settings)
+            wanted = cls.wanted(settings)
+            with cls._connected(settings) as server:
+                return check(server, wanted, settings.get("index_logs") or (), cls.name)
         except ConfigError as error:
             return [str(error)]
+
+    @classmethod
+    def months(cls, settings: Mapping[str, Any], before: date) -> list[Month]:
+        """The monthly indices that ended by that day; raises SinkError or ConfigError."""
+        from .months import old
+
+        with cls._connected(settings) as server:
+            return old(server, before)
+
+    @classmethod
+    def drop(cls, settings: Mapping[str, Any], months: Sequence[Month]) -> list[str]:
+        """Deletes them; a line each."""
+        from .months import drop
+
+        with cls._connected(settings) as server:
+            return drop(server, months)
 
     @classmethod
     def boards(cls) -> str:
@@ -99,14 +152,12 @@ class Elasticsearch(Sink):
 
     @classmethod
     @contextlib.contextmanager
-    def _connected(cls, settings: Mapping[str, Any]) -> Iterator[Connection]:
-        from .connection import Connection
-
-        connection = Connection(settings)
+    def _connected(cls, settings: Mapping[str, Any]) -> Iterator[Server]:
+        server = cls.connect(settings)
         try:
-            yield connection
+            yield server
         finally:
-            connection.close()
+            server.close()
 
     def _send(self, templates: Sequence[str], actions: Sequence[Action]) -> Sequence[tuple[Outcome, str]]:
         try:
@@ -114,17 +165,17 @@ class Elasticsearch(Sink):
                 self._require(template)
         except Later as error:
             return [("retry", str(error))] * len(actions)
-        return send(self._connection.bulk, actions, self.target)
+        return send(self._server.bulk, actions, self.target, self._pace)
 
     def _require(self, template: str) -> None:
         """Once a run: that the template is there."""
         from .setup import require
 
         if template not in self._ready:
-            require(self._connection, template)
+            require(self._server, template, self.name)
             self._ready.add(template)
 
-    def _action(self, family: str, document: Document) -> Action:
+    def _monthly(self, family: str, document: Document) -> Action:
         sent = self._now().isoformat()
         body = dict(document.body)
         body["event"] = {**body["event"], "created": sent, "ingested": sent}
@@ -132,7 +183,12 @@ class Elasticsearch(Sink):
         target = {"_index": f"{family}-{month}", "_id": document.id}
         return action("index", {**target, "version": document.revision, "version_type": "external"}, body)
 
-    def _row(self, index: str, document: Document) -> Action:
-        body = dict(document.body)
-        body["event"] = {**body.get("event", {}), "ingested": self._now().isoformat()}
-        return action("create", {"_index": index, "_id": document.id}, body)
+    def _health(self, document: Document) -> Action:
+        from .health import STREAM
+        from .health import document as framed
+
+        return self._created(STREAM, document.id, framed(document.body))
+
+    def _created(self, index: str, id_: str, body: Mapping[str, Any]) -> Action:
+        sent = {**body, "event": {**body.get("event", {}), "ingested": self._now().isoformat()}}
+        return action("create", {"_index": index, "_id": id_}, sent)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from aegis_enrich.errors import SinkError
+from aegis_enrich.errors import AegisError, SinkError
 from aegis_enrich.plugin import Outcome
 
 MAX_BYTES = 5_000_000
 MAX_ACTIONS = 1_000
+LEAST_BYTES = 65_536  # that a request may always have
 REASON_CHARACTERS = 500
 
 
@@ -48,45 +49,110 @@ def _json(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str).encode("utf-8", "replace")
 
 
-def chunks(actions: Iterable[Action]) -> Iterator[list[Action]]:
-    """Actions in order, at most MAX_ACTIONS and MAX_BYTES together; one that is larger goes by itself."""
-    chunk: list[Action] = []
+class Pace:
+    """How large a request may be: half as many documents while requests fail as a whole, more once they do not.
+
+    It may be their size that a proxy answers with a closed connection. What was said to be too large stays so.
+    """
+
+    def __init__(self) -> None:
+        self.actions, self.bytes = MAX_ACTIONS, MAX_BYTES
+        self._failed = False
+
+    def failed(self, sent: int) -> None:
+        """A request of so many documents got no answer that tells of them; from the second on, fewer are tried."""
+        if self._failed:
+            self.actions = max(1, sent // 2)
+        self._failed = True
+
+    def too_large(self, size_bytes: int) -> None:
+        self.bytes = max(LEAST_BYTES, size_bytes // 2)
+
+    def succeeded(self) -> None:
+        self.actions, self._failed = min(MAX_ACTIONS, self.actions * 2), False
+
+
+def take(actions: Sequence[Action], start: int, most: int, most_bytes: int) -> Sequence[Action]:
+    """The actions from `start` on that go into one request; one that is larger than it may be goes by itself."""
     size_bytes = 0
-    for each in actions:
-        if chunk and (len(chunk) >= MAX_ACTIONS or size_bytes + each.size_bytes > MAX_BYTES):
-            yield chunk
-            chunk, size_bytes = [], 0
-        chunk.append(each)
+    for number, each in enumerate(islice(actions, start, start + most), start):
         size_bytes += each.size_bytes
-    if chunk:
-        yield chunk
+        if size_bytes > most_bytes and number > start:
+            return actions[start:number]
+    return actions[start : start + most]
 
 
-def send(post: Post, actions: Sequence[Action], where: str = "") -> list[tuple[Outcome, str]]:
+def send(post: Post, actions: Sequence[Action], where: str = "", pace: Pace | None = None) -> list[tuple[Outcome, str]]:
     """An outcome and its reason per action, in order; raises SinkError where nothing can be delivered at all.
 
-    Once the server pushes back, the rest is not sent: all of it is to be tried again.
+    Once the server pushes back, the rest is not sent: what it did not take is to be tried again, and only that.
     """
+    pace = pace or Pace()
     outcomes: list[tuple[Outcome, str]] = []
-    waiting = deque(chunks(actions))
-    while waiting:
-        chunk = waiting.popleft()
+    most = MAX_ACTIONS
+    stopped: SinkError | None = None
+    while len(outcomes) < len(actions):
+        chunk = take(actions, len(outcomes), min(most, pace.actions), pace.bytes)
         try:
-            items = post([line for each in chunk for line in (each.head, each.body)])
+            found, stopped = _outcomes(_posted(post, chunk, where), where)
         except TooLarge as error:
-            half = len(chunk) // 2
-            if half:
-                waiting.extendleft((chunk[half:], chunk[:half]))
-            else:
+            if len(chunk) == 1:
                 outcomes.append(("refused", str(error)))
+            else:
+                most = len(chunk) // 2
+                pace.too_large(sum(each.size_bytes for each in chunk))
             continue
         except Later as error:
+            pace.failed(len(chunk))
             return outcomes + _rest(actions, outcomes, str(error))
-        found = [outcome(item, where) for item in items]
+        except AegisError as error:
+            stopped = _as_sink_error(error, where)
+            break
+        pace.succeeded()
         outcomes += found
-        if again := next((reason for result, reason in found if result == "retry"), ""):
-            return outcomes + _rest(actions, outcomes, again)
+        if stopped or any(result == "retry" for result, _ in found):
+            break
+    again = str(stopped) if stopped else next((why for result, why in outcomes if result == "retry"), "")
+    outcomes += _rest(actions, outcomes, again)
+    if stopped and all(result == "retry" for result, _ in outcomes):
+        raise stopped
     return outcomes
+
+
+def _as_sink_error(error: AegisError, where: str) -> SinkError:
+    """404 and the like of the whole request: no document is at fault."""
+    if isinstance(error, SinkError):
+        return error
+    return SinkError(f"takes no bulk requests ({error.what}); correct the URL, or the proxy before it", where=where)
+
+
+def _posted(post: Post, chunk: Sequence[Action], where: str) -> Sequence[Mapping[str, Any]]:
+    """The answer's items, one for each action; raises Later where the answer is none, since all may be as before."""
+    try:
+        items = post([line for each in chunk for line in (each.head, each.body)])
+        whole = len(items) == len(chunk) and all(_is_item(item) for item in items)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Later(f"{where}: the answer is none to a bulk request") from error
+    if not whole:
+        raise Later(f"{where}: the answer does not tell of each document")
+    return items
+
+
+def _is_item(item: Mapping[str, Any]) -> bool:
+    return len(item) == 1 and all(isinstance(answer.get("status"), int) for answer in item.values())
+
+
+def _outcomes(items: Sequence[Mapping[str, Any]], where: str) -> tuple[list[tuple[Outcome, str]], SinkError | None]:
+    """What became of each; beside it, what keeps some from being delivered until somebody acts: these wait."""
+    found: list[tuple[Outcome, str]] = []
+    stopped: SinkError | None = None
+    for item in items:
+        try:
+            found.append(outcome(item, where))
+        except SinkError as error:
+            stopped = stopped or error
+            found.append(("retry", str(error)))
+    return found, stopped
 
 
 def _rest(actions: Sequence[Action], outcomes: Sequence[object], reason: str) -> list[tuple[Outcome, str]]:
@@ -110,6 +176,8 @@ def outcome(item: Mapping[str, Any], where: str = "") -> tuple[Outcome, str]:
         raise SinkError(f"{reason}; give the user the privileges in the sink's README", where=where)
     if kind == "index_not_found_exception":
         raise SinkError(f"{reason}; allow it to be made (action.auto_create_index of the cluster)", where=where)
+    if "pipeline with id [" in reason:
+        raise SinkError(f"{reason}; make it, or leave `pipeline` empty", where=where)
     return "refused", f"{status} {reason}"
 
 

@@ -1,63 +1,61 @@
-"""The client: how it connects, and what its failures mean."""
+"""Elasticsearch's client: how it connects, and what its failures mean."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from http import HTTPStatus
-from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
 
 import elastic_transport
 import elasticsearch
 
-from aegis_enrich.errors import AegisError, ConfigError, SinkError
+from aegis_enrich.errors import ConfigError, SinkError
 
-from .bulk import Later, TooLarge
+from .answers import answered
+from .bulk import Later
+from .proxy import through
+from .settings import Settings, read
 
-TIMEOUT_S = 30.0
+SECTION = "elasticsearch"
 _ITEMS = "items.*.status,items.*.error,items.*.failure_store"
 _JSON = {"accept": "application/json", "content-type": "application/json"}
-_WHERE = "elasticsearch.url"
-
-
-class NotThere(AegisError):
-    """404: what was asked for is not there."""
 
 
 class Connection:
-    """A client of the configured servers that tries each request once: who delivers decides when to try again."""
+    """A client of the configured servers; a host that cannot be reached is passed over for the next."""
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         """`settings`: those of config.Elasticsearch; raises ConfigError where no connection can be made of them."""
-        self.target = target(settings)
+        known = read(SECTION, settings)
+        self.target = known.target
+        self._pipeline = known.pipeline
         try:
-            self._client = elasticsearch.Elasticsearch(
-                **_options(settings), request_timeout=TIMEOUT_S, max_retries=0, retry_on_timeout=False
-            )
+            self._client = elasticsearch.Elasticsearch(**_options(known))
         except (ValueError, OSError) as error:
-            raise ConfigError(f"{error}; see the settings under elasticsearch", where=_WHERE) from error
+            raise ConfigError(f"{error}; see the settings under {SECTION}", where=f"{SECTION}.url") from error
 
     def bulk(self, lines: Sequence[Any]) -> list[Mapping[str, Any]]:
         """The items of the answer, in order; raises Later, TooLarge or SinkError."""
         with self._translated():
-            items = self._client.bulk(operations=lines, filter_path=_ITEMS).body["items"]
-            return list(items)
+            answer = self._client.bulk(operations=lines, filter_path=_ITEMS, pipeline=self._pipeline or None)
+            return list(answer.body["items"])
 
     def get(self, path: str) -> Any:
-        """The answer; raises NotThere, Later or SinkError."""
-        with self._translated():
-            return self._client.perform_request("GET", path, headers=_JSON).body
+        """The answer; raises NotThere, Unknown, Later or SinkError."""
+        return self._ask("GET", path)
 
     def put(self, path: str, body: Mapping[str, Any]) -> None:
-        """Raises NotThere, Later or SinkError."""
-        with self._translated():
-            self._client.perform_request("PUT", path, headers=_JSON, body=body)
+        self._ask("PUT", path, body)
+
+    def delete(self, path: str) -> None:
+        self._ask("DELETE", path)
 
     def close(self) -> None:
         self._client.close()
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        with self._translated():
+            return self._client.perform_request(method, path, headers=_JSON, body=body).body
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -67,7 +65,7 @@ class Connection:
         except elasticsearch.UnsupportedProductError as error:
             raise SinkError("this is no Elasticsearch; correct elasticsearch.url", where=self.target) from error
         except elasticsearch.ApiError as error:
-            raise self._answered(error) from error
+            raise answered(self.target, SECTION, error.status_code, error.body) from error
         except elastic_transport.TlsError as error:
             what = f"no trusted TLS ({_why(error)}); check elasticsearch.url, ca_certs and fingerprint"
             raise SinkError(what, where=self.target) from error
@@ -76,76 +74,56 @@ class Connection:
         except elastic_transport.TransportError as error:
             raise Later(f"{self.target}: does not answer ({_why(error)})") from error
 
-    def _answered(self, error: elasticsearch.ApiError) -> Exception:
-        status, reason = error.status_code, _said(error)
-        if status == 401:
-            what = f"wrong credentials ({reason}); set elasticsearch.api_key, or username and password"
-            return SinkError(what, where=self.target)
-        if status == 413:
-            return TooLarge(f"{self.target}: too large for one request (413)")
-        if status == 429 or status >= 500 or "cluster_block_exception" in reason:
-            return Later(f"{self.target}: answers {status} ({reason})")
-        if status == 403:
-            return SinkError(f"{reason}; give the user the privileges in the sink's README", where=self.target)
-        if status == 404:
-            return NotThere(reason, where=self.target)
-        return SinkError(f"answers {status} ({reason})", where=self.target)
+
+class _Proxied(elastic_transport.Urllib3HttpNode):
+    """A host behind the proxy that the client's options name, which wants whole URLs where no TLS is tunnelled."""
+
+    path_prefix = ""  # of the host's URL: it goes before the path here
+
+    def __init__(self, config: elastic_transport.NodeConfig) -> None:
+        super().__init__(config)
+        self.pool = through(self.pool, config._extras["proxy"])
+
+    @property
+    def base_url(self) -> str:
+        return super().base_url + self.config.path_prefix
+
+    def perform_request(self, method: str, target: str, *options: Any, **more: Any) -> Any:
+        before = self.base_url if self.config.scheme == "http" else self.config.path_prefix
+        return super().perform_request(method, before + target, *options, **more)
 
 
-def target(settings: Mapping[str, Any]) -> str:
-    """The servers' URLs without credentials; raises ConfigError where one is none."""
-    return ",".join(_plain(url) for url in _urls(settings))
-
-
-def _urls(settings: Mapping[str, Any]) -> list[SplitResult]:
-    urls = [urlsplit(text.strip()) for text in str(settings.get("url") or "").split(",") if text.strip()]
-    if not urls:
-        raise ConfigError("no server is named; write it like https://host:9200", where=_WHERE)
-    for url in urls:
-        try:
-            right = url.scheme in ("http", "https") and url.hostname and url.port
-        except ValueError:  # a port that is no number
-            right = False
-        if not right:
-            raise ConfigError(f"{_plain(url)!r} is no URL; write it like https://host:9200", where=_WHERE)
-    return urls
-
-
-def _plain(url: SplitResult) -> str:
-    return url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
-
-
-def _options(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The client's arguments; secrets of the environment count where the configuration has none."""
-    urls = _urls(settings)
-    options: dict[str, Any] = {"hosts": [_plain(url) for url in urls]}
-    api_key = settings.get("api_key") or os.environ.get("AEGIS_ES_API_KEY")
-    username, password = settings.get("username"), settings.get("password") or os.environ.get("AEGIS_ES_PASSWORD")
-    in_url = next(((unquote(u.username), unquote(u.password or "")) for u in urls if u.username), None)
-    if username and not password:
-        raise ConfigError("no password; set it, or AEGIS_ES_PASSWORD", where="elasticsearch.username")
-    if in_url or username:
-        options["basic_auth"] = in_url or (username, password)
-    elif api_key:
-        options["api_key"] = api_key
-    if ca_certs := settings.get("ca_certs"):
-        if not Path(ca_certs).is_file():
-            raise ConfigError("no such file", where=f"elasticsearch.ca_certs: {ca_certs}")
-        options["ca_certs"] = ca_certs
-    if fingerprint := settings.get("fingerprint"):
-        options["ssl_assert_fingerprint"] = fingerprint
+def _options(settings: Settings) -> dict[str, Any]:
+    """The client's arguments."""
+    options: dict[str, Any] = {
+        "hosts": [_host(url, settings.proxy) for url in settings.urls],
+        "request_timeout": settings.timeout_s,
+        "max_retries": len(settings.urls) - 1,  # each host once
+        "retry_on_timeout": False,
+        "retry_on_status": (),
+    }
+    if settings.proxy:
+        options["node_class"] = _Proxied
+    if settings.basic_auth:
+        options["basic_auth"] = settings.basic_auth
+    elif settings.api_key:
+        options["api_key"] = settings.api_key
+    if settings.ca_certs:
+        options["ca_certs"] = settings.ca_certs
+    if settings.fingerprint:
+        options["ssl_assert_fingerprint"] = settings.fingerprint
     return options
+
+
+def _host(url: str, proxy: str) -> Any:
+    if not proxy:
+        return url
+    from elastic_transport.client_utils import url_to_node_config
+
+    config = url_to_node_config(url, use_default_ports_for_scheme=True)
+    return config.replace(_extras={"proxy": proxy})
 
 
 def _why(error: elastic_transport.TransportError) -> str:
     """The innermost cause that a transport error tells, in one line."""
     return " ".join(str(error.message).rpartition(": ")[2].split())[:300]
-
-
-def _said(error: elasticsearch.ApiError) -> str:
-    """What the server said, in one line; a proxy's page is no more than its status."""
-    body = error.body
-    cause = body.get("error", body) if isinstance(body, Mapping) else HTTPStatus(error.status_code).phrase
-    if isinstance(cause, Mapping):
-        cause = f"{cause.get('type', '')}: {cause.get('reason', '')}".strip(": ")
-    return " ".join(str(cause or error.message).split())[:300]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aegis_enrich.decide.document import ECS_VERSION
+from aegis_enrich.decide.fields import of_end
 
 VERSION = ECS_VERSION
 NAMESPACE = "default"
@@ -23,7 +24,7 @@ EVERY: dict[str, str] = {
     "direction": "network.direction",
     "extra": "aegis.extra",
     **{
-        f"{side}_{column}": f"{end}.{field}"
+        f"{side}_{column}": of_end(end, field)
         for side, end in (("orig", "source"), ("resp", "destination"))
         for column, field in (
             ("net", "network.name"),

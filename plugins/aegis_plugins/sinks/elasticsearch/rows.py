@@ -170,8 +170,8 @@ def _object(text: str) -> Any:
 
 _CONVERT: dict[str, Convert] = {
     "event.duration": _nanoseconds,
-    "source.locality": _locality,
-    "destination.locality": _locality,
+    "aegis.source.locality": _locality,
+    "aegis.destination.locality": _locality,
     "source.mac": _mac,
     "destination.mac": _mac,
     "destination.domain": _host,

@@ -12,7 +12,7 @@ def made() -> str:
     from .objects import ndjson, saved_objects
     from .views import fields
 
-    known = fields(load().enrichers)
+    known = fields(load())
     text = ndjson(saved_objects(known))
     if problems := check_file(text, known):
         raise SinkError("; ".join(problems[:5]), where="saved objects")

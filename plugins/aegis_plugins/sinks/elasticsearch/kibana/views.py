@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from aegis_enrich.plugin import Enricher
+from aegis_enrich.registry import Registry
 
+from ..health import TEMPLATE as HEALTH_INDEX
 from ..templates import ALERTS as ALERTS_INDEX
 from ..templates import INCIDENTS as INCIDENTS_INDEX
 from ..templates import INDEX, LOGS, templates
@@ -48,7 +49,18 @@ LOG_ROWS = View(
         **dict.fromkeys(_COUNTED_IN_BYTES, _BYTES),
     },
 )
-VIEWS = (ALERTS, INCIDENTS, LOG_ROWS)
+HEALTH = View(
+    "aegis-health",
+    f"{HEALTH_INDEX}-*",
+    "Aegis health",
+    {"event.kind": "metric"},
+    {
+        "aegis.health.lag_s": ("duration", {"inputFormat": "seconds", "outputFormat": "humanizePrecise", **_SHORT}),
+        "aegis.health.lag_bytes": _BYTES,
+        "aegis.health.lost_bytes": _BYTES,
+    },
+)
+VIEWS = (ALERTS, INCIDENTS, LOG_ROWS, HEALTH)
 
 # What Kibana takes for one type: fields of one name and several of these it finds in conflict.
 _FAMILY = {"long": "number", "double": "number", "float": "number", "keyword": "string", "flattened": "string"}
@@ -57,14 +69,14 @@ CONFLICT = "conflict"
 Fields = Mapping[str, Mapping[str, str]]  # key of a view, to fields (dotted) and their types
 
 
-def fields(enrichers: Mapping[str, type[Enricher]]) -> Fields:
-    """The fields behind each view, with the columns of these enrichers."""
+def fields(registry: Registry) -> Fields:
+    """The fields behind each view, with those of these plugins."""
     found: dict[str, dict[str, str]] = {view.key: {} for view in VIEWS}
-    for template in templates("30d", enrichers):
+    for template in templates("30d", registry):
         if template.kind != INDEX:
             continue
         mapped = dict(_leaves(template.body["template"]["mappings"]))
-        key = {ALERTS_INDEX: ALERTS.key, INCIDENTS_INDEX: INCIDENTS.key}.get(template.name)
+        key = {ALERTS_INDEX: ALERTS.key, INCIDENTS_INDEX: INCIDENTS.key, HEALTH_INDEX: HEALTH.key}.get(template.name)
         for view in (key,) if key else ():
             found[view] = mapped
         if key != INCIDENTS.key:

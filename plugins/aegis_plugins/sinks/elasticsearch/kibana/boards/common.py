@@ -56,7 +56,7 @@ def values(label: str, field: str, size: int = 10) -> Split:
 def incident_table(width: int) -> Panel:
     figures = (
         highest("Risk", "event.risk_score"),
-        latest("What", "message"),
+        latest("What", "aegis.incident.title"),
         latest("Confidence", "aegis.confidence"),
         latest("Alerts", "aegis.alert_count"),
         latest("State", "aegis.status"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..description import Board, Panel, count, different, highest, latest, over_time, total
-from ..views import ALERTS, LOG_ROWS
+from ..views import ALERTS, HEALTH, LOG_ROWS
 from .common import CONN, LOG_SENSOR, RISK, links, values
 
 CAPTURE = {"event.dataset": "aegis.capture_loss"}
@@ -11,6 +11,8 @@ STATS = {"event.dataset": "aegis.suricata_stats"}
 WEIRD = {"event.dataset": "aegis.weird"}
 OF_SENSOR = {"rule.id": "capture_loss"}
 BY_SENSOR = values("Sensor", "observer.name")
+LAG = "How far the newest row read is behind the clock while something lies unread; the highest of the time chosen."
+QUEUE = "Documents that the slowest sink has not taken yet, and those that sinks refused for good."
 
 BOARD = Board(
     "sensors",
@@ -22,8 +24,62 @@ BOARD = Board(
             (
                 links(
                     "sensors",
-                    "Only what is indexed: a log that is missing here may be one that `index_logs` does not name. "
-                    "Lag in reading, late rows and the queue are in `aegis-enrich doctor`, not here.",
+                    "Reading, lag and the queue are told by each `watch` once a minute. Other rows are those "
+                    "that are indexed: a log that is missing here may be one that `index_logs` does not name.",
+                ),
+            ),
+        ),
+        (
+            12,
+            (
+                Panel(
+                    "Rows read by sensor over time",
+                    "bars",
+                    HEALTH,
+                    16,
+                    (total("Rows", "aegis.health.rows"),),
+                    (over_time(), BY_SENSOR),
+                ),
+                Panel(
+                    "Lag by sensor over time",
+                    "line",
+                    HEALTH,
+                    16,
+                    (highest("Behind", "aegis.health.lag_s"),),
+                    (over_time(), BY_SENSOR),
+                    about=LAG,
+                ),
+                Panel(
+                    "Queue and refused documents over time",
+                    "line",
+                    HEALTH,
+                    16,
+                    (highest("Waiting", "aegis.health.outbox"), highest("Refused", "aegis.health.refused")),
+                    (over_time(),),
+                    about=QUEUE,
+                ),
+            ),
+        ),
+        (
+            12,
+            (
+                Panel(
+                    "How each sensor is read",
+                    "table",
+                    HEALTH,
+                    48,
+                    (
+                        total("Rows", "aegis.health.rows"),
+                        latest("Last told", "@timestamp"),
+                        latest("Behind now", "aegis.health.lag_s"),
+                        latest("Unread now", "aegis.health.lag_bytes"),
+                        total("Late rows", "aegis.health.late_rows"),
+                        total("Bad lines", "aegis.health.bad_lines"),
+                        total("Lost bytes", "aegis.health.lost_bytes"),
+                        total("Failed windows", "aegis.health.failed_windows"),
+                    ),
+                    (BY_SENSOR,),
+                    about="Lost bytes were gone before they were read, late rows came after their window was sealed.",
                 ),
             ),
         ),
