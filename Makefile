@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: setup sensors demo test check format bench evaluate
+.PHONY: setup sensors demo test check format bench evaluate spark chaos fuzz kills
 
 setup: $(VENV)/.ready
 
@@ -25,6 +25,14 @@ demo: setup
 test: setup
 	$(BIN)/pytest -n $(JOBS)
 
+# Kills of a running watch, while its disk, its server and its logs fail too: `make chaos COUNT=1000 SEED=1`.
+chaos: setup
+	@PYTHONPATH=tests $(BIN)/python -m chaos --count $(or $(COUNT),200) --seed $(or $(SEED),1) $(CHAOS)
+
+# Every detector and derived table on Spark beside DuckDB; needs Java.
+spark: setup
+	AEGIS_SPARK=1 $(BIN)/pytest -n0 tests/hunt/spark/test_conformance.py
+
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -39,7 +47,17 @@ format: setup
 bench: setup
 	$(BIN)/python tests/bench/bench.py $(BENCH)
 
+# Mutated lines through the decoder: COUNT of them, from SEED (none: the clock's, which is printed); then huge files.
+fuzz: setup
+	$(BIN)/python tests/fuzz/run.py --count $(or $(COUNT),1000000) --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
+	AEGIS_FUZZ=1 $(BIN)/pytest -n0 tests/fuzz
+
 # The figures and the page of detections anew; PUBLIC names a folder of public logs, else theirs stay as they were.
 evaluate: setup
 	$(BIN)/python docs/evaluate.py $(if $(PUBLIC),--public $(PUBLIC))
 	$(BIN)/python docs/generate.py
+
+# 200,000 rows through Kafka to two watches, one killed ten times; ship killed fifty times. (Small ones are among the tests.)
+kills: setup
+	AEGIS_KAFKA_ROWS=200000 AEGIS_KAFKA_KILLS=10 AEGIS_SHIP_KILLS=50 \
+	    $(BIN)/pytest -n0 tests/kafka/test_fact.py tests/ship/test_kills.py
