@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -14,12 +15,22 @@ from typing import Any, get_type_hints
 import yaml
 
 from .errors import ConfigError, Problems
+from .yaml_text import compose, text_of
+from .yaml_text import load as load_yaml
 
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
-def _doc(default: Any, doc: str, *, least: float | None = None, most: float | None = None, path: bool = False) -> Any:
-    meta = {"doc": doc, "least": least, "most": most, "path": path}
+def _doc(
+    default: Any,
+    doc: str,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    path: bool = False,
+    words: Sequence[str] = (),
+) -> Any:
+    meta = {"doc": doc, "least": least, "most": most, "path": path, "words": words}
     if isinstance(default, (list, dict)):
         return field(default_factory=lambda: type(default)(default), metadata=meta)
     return field(default=default, metadata=meta)
@@ -69,8 +80,73 @@ class Elasticsearch:
     password: str = _doc("", "for basic authentication")
     ca_certs: str = _doc("", "a CA file in PEM", path=True)
     fingerprint: str = _doc("", "SHA-256 fingerprint of the server's CA certificate")
+    cloud_id: str = _doc("", "the cloud ID of a deployment in Elastic Cloud, instead of url")
+    proxy: str = _doc("", "http://proxy:3128 (default: that of the environment, never to this machine); none for none")
+    timeout_s: float = _doc(30.0, "how long an answer may take, in seconds", least=1, most=600)
     index_logs: list[str] = _doc([], "tables whose rows are indexed too, such as conn and dns")
-    log_retention: str = _doc("30d", "how long Elasticsearch keeps log rows (data stream lifecycle)")
+    log_retention: str = _doc("30d", "how long Elasticsearch keeps log rows and health")
+    lifecycle: str = _doc("data_stream", "who drops old log rows: data_stream (their own lifecycle) or ilm (a policy)")
+    pipeline: str = _doc("", "an ingest pipeline of the site's own, which every document goes through")
+
+
+@dataclass(frozen=True)
+class OpenSearch:
+    """The same by OpenSearch's client (aegis-enrich[opensearch]); AEGIS_OPENSEARCH_PASSWORD may hold the secret."""
+
+    url: str = _doc("", "https://host:9200, several with commas")
+    username: str = _doc("", "for basic authentication")
+    password: str = _doc("", "for basic authentication")
+    ca_certs: str = _doc("", "a CA file in PEM", path=True)
+    fingerprint: str = _doc("", "SHA-256 fingerprint of the server's own certificate")
+    proxy: str = _doc("", "as elasticsearch.proxy")
+    timeout_s: float = _doc(30.0, "how long an answer may take, in seconds", least=1, most=600)
+    log_retention: str = _doc("30d", "how long log rows and health are kept")
+    lifecycle: str = _doc("ism", "who drops old log rows: ism (a policy of index state management) or none")
+    pipeline: str = _doc("", "an ingest pipeline of the site's own, which every document goes through")
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What a live `watch` tells over HTTP: /metrics (Prometheus), /healthz, /readyz."""
+
+    listen: str = _doc("", ":9108 for this machine only, 0.0.0.0:9108 for the network (no TLS, no password)")
+    stall_s: float = _doc(
+        120.0, "seconds without a round of the engine's loop from which /healthz says dead", least=5, most=3600
+    )
+
+
+@dataclass(frozen=True)
+class Log:
+    """What is said on standard error."""
+
+    format: str = _doc(
+        "text", "text for people, json for collectors: one object a line in ECS's names", words=("text", "json")
+    )
+    level: str = _doc("warning", "debug, info, warning or error", words=("debug", "info", "warning", "error"))
+
+
+@dataclass(frozen=True)
+class Rotate:
+    """When the NDJSON file is moved aside (FILE.1 is the newest, FILE.2 the one before) and a new one begun."""
+
+    size: str = _doc("", "such as 100MB: before it would grow beyond this; empty for never")
+    every: str = _doc(
+        "", "hour or day (UTC): with the first line of the next one; empty for never", words=("hour", "day", "")
+    )
+    keep: int = _doc(14, "how many files that were moved aside are kept", least=1, most=10_000)
+
+
+@dataclass(frozen=True)
+class Kafka:
+    """Logs that come as messages; AEGIS_KAFKA_USERNAME and AEGIS_KAFKA_PASSWORD hold the secrets."""
+
+    url: str = _doc("", "kafka://BROKER:9092[,BROKER]/TOPIC[,TOPIC], where the command line names nothing to watch")
+    group: str = _doc("aegis-enrich", "the consumer group: every watch in it reads partitions of its own")
+    sensor_field: str = _doc("", "the field that names the sensor, such as observer.name (default: the message's key)")
+    away_s: float = _doc(
+        600.0, "seconds that a watch may be away before another one takes its partitions", least=6, most=1800
+    )
+    settings: dict[str, str] = _doc({}, "librdkafka's settings, such as security.protocol and sasl.mechanism")
 
 
 @dataclass(frozen=True)
@@ -90,10 +166,16 @@ class Config:
     flush: Flush = field(default_factory=Flush, metadata={"doc": "when rows become durable"})
     retention: Retention = field(default_factory=Retention, metadata={"doc": "how long things are kept"})
     elasticsearch: Elasticsearch = field(default_factory=Elasticsearch, metadata={"doc": "the index"})
+    opensearch: OpenSearch = field(default_factory=OpenSearch, metadata={"doc": "an index in OpenSearch"})
+    metrics: Metrics = field(default_factory=Metrics, metadata={"doc": "metrics and health over HTTP"})
+    log: Log = field(default_factory=Log, metadata={"doc": "what is said on standard error"})
+    kafka: Kafka = field(default_factory=Kafka, metadata={"doc": "logs that come as messages"})
     plugins: dict[str, dict[str, Any]] = _doc(
-        {}, "settings of plugins that do not come with AegisEnrich, by name; a sink that is named here is in use"
+        {},
+        "settings of other plugins by name; a sink that is named here is in use, an entry with sink: NAME is one more",
     )
     output: str = _doc("", "NDJSON file of alerts", path=True)
+    rotate: Rotate = field(default_factory=Rotate, metadata={"doc": "when the NDJSON file is moved aside"})
     idle_after_s: float = _doc(
         600.0, "seconds after its last row from which a silent log holds no window open", least=0
     )
@@ -160,12 +242,13 @@ def load(path: Path | None) -> Config:
     if path is None:
         return Config()
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{error.strerror}; name a file that can be read with --config", where=str(path)) from error
+        text = text_of(path, pipe=True)
+    except (OSError, UnicodeDecodeError) as error:
+        what = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{what}; name a file that can be read with --config", where=str(path)) from error
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text) or {}
+        node = compose(text)
+        data = load_yaml(text) or {}
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
@@ -178,6 +261,7 @@ def load(path: Path | None) -> Config:
         ("memory_limit", config.memory_limit),
         ("retention.max_size", config.retention.max_size),
         ("retention.min_free", config.retention.min_free),
+        *((("rotate.size", config.rotate.size),) if config.rotate.size else ()),
     ):
         try:
             size_bytes(text_size, where=f"{path}: {name}")
@@ -207,13 +291,13 @@ def _build(kind: type, data: Mapping[str, Any], node: Any, path: Path, prefix: s
                 problems.append(ConfigError(f"{prefix}{key} takes a mapping of settings", where=where))
             continue
         try:
-            values[key] = _value(value, hint, meta, path.parent)
+            values[key] = typed_value(value, hint, meta, path.parent)
         except ValueError as error:
             problems.append(ConfigError(f"{prefix}{key}: {value!r} {error}; it is: {meta['doc']}", where=where))
     return kind(**values)
 
 
-def _value(value: Any, hint: Any, meta: Mapping[str, Any], base: Path) -> Any:
+def typed_value(value: Any, hint: Any, meta: Mapping[str, Any], base: Path) -> Any:
     """`value` as the setting's type; raises ValueError with what is wrong. Relative paths are the file's."""
 
     def resolved(text: str) -> str:
@@ -224,7 +308,8 @@ def _value(value: Any, hint: Any, meta: Mapping[str, Any], base: Path) -> Any:
             raise ValueError("is not true or false")
         return value
     if hint in (int, float):
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or (hint is int and value != int(value)):
+        finite = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+        if isinstance(value, bool) or not finite or (hint is int and value != int(value)):
             raise ValueError("is not a number")
         least, most = meta.get("least"), meta.get("most")
         if (least is not None and value < least) or (most is not None and value > most):
@@ -233,6 +318,8 @@ def _value(value: Any, hint: Any, meta: Mapping[str, Any], base: Path) -> Any:
     if hint is str:
         if not isinstance(value, (str, int)) or isinstance(value, bool):
             raise ValueError("is not a text")
+        if meta.get("words") and value not in meta["words"]:
+            raise ValueError(f"is none of {', '.join(meta['words'])}")
         return resolved(str(value))
     if hint == list[str]:
         items = [value] if isinstance(value, str) else value
@@ -245,4 +332,10 @@ def _value(value: Any, hint: Any, meta: Mapping[str, Any], base: Path) -> Any:
         if not all(isinstance(v, Mapping) for v in value.values()):
             raise ValueError("is not a mapping of names to settings")
         return {str(k): dict(v) for k, v in value.items()}
-    return {str(k): [resolved(i) for i in ([v] if isinstance(v, str) else map(str, v))] for k, v in value.items()}
+    if hint == dict[str, str]:
+        if any(isinstance(v, (Mapping, list)) for v in value.values()):
+            raise ValueError("is not a mapping of names to texts")
+        return {str(k): str(v).lower() if isinstance(v, bool) else str(v) for k, v in value.items()}
+    if not all(isinstance(v, (str, list)) for v in value.values()):
+        raise ValueError("is not a mapping of names to lists of texts")
+    return {str(k): [resolved(str(i)) for i in ([v] if isinstance(v, str) else v)] for k, v in value.items()}

@@ -31,6 +31,10 @@ class SinkError(AegisError):
     """A sink cannot be used at all (unreachable, wrong credentials); single documents' failures are outcomes."""
 
 
+class ShipError(AegisError):
+    """The common lake cannot be reached, read or written."""
+
+
 class CaptureError(AegisError):
     """A capture cannot be read: it is none, no sensor is installed, or the sensor fails on it."""
 

@@ -6,6 +6,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -102,6 +103,7 @@ class DerivedTable(Plugin, ABC):
     reads: ClassVar[tuple[str, ...]]
     columns: ClassVar[tuple[Column, ...]]
     level: ClassVar[str] = ""  # of a table of features: whom a row is about, "flow", "pair" or "host"
+    needs: ClassVar[tuple[str, ...]] = ()  # of `reads`: without a row in one of these nothing comes out; (): in any
     shard_key: ClassVar[str] = ""  # a column of every table in `reads`: the engine may run it per hash shard of it
     lateness_s: ClassVar[int] = 330
     lateness_suricata_s: ClassVar[int] = 660
@@ -144,10 +146,14 @@ class Detector(Plugin, ABC):
     # Tables of `reads` whose rows are told of at once: `watch` evaluates the windows that they lie in before these are
     # sealed, over these tables alone (the others are empty). What the sealed window gives takes the place of that.
     early: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[tuple[str, ...]] = ()  # of `reads` and `derived`: likewise, and its query is not run
     shard_key: ClassVar[str] = ""  # likewise; a derived table without that column is whole in every shard
     rowwise: ClassVar[bool] = False  # a finding comes of one row, so that no window's edge can split it
     entity: ClassVar[tuple[str, ...]]  # columns of a finding that say whom it is about; part of the alert's id
     tuning: ClassVar[type] = NoTuning  # a frozen dataclass of `tunable` fields
+    # Names of its evidence to their kinds, as `evidence.typed` gives them: sinks index it so. A name is of one kind in
+    # all detectors; what is not declared is delivered and not indexed.
+    evidence: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def sql(cls) -> str:
@@ -213,7 +219,10 @@ Outcome = Literal["stored", "there", "retry", "refused"]
 
 @dataclass(frozen=True)
 class Document:
-    """One document on its way to a sink: `kind` alert or incident; its id and revision make delivery idempotent."""
+    """One document on its way to a sink; its id and revision make delivery idempotent.
+
+    `kind`: alert, incident, health or row.
+    """
 
     kind: str
     id: str
@@ -222,14 +231,24 @@ class Document:
 
 
 class Sink(Plugin, ABC):
-    """Takes documents in order; the same document may come again after a crash."""
+    """Takes documents in order; the same document may come again after a crash.
 
-    target: str = ""  # where it delivers to (a file, a URL): a sink with another target begins anew
-    kinds: ClassVar[tuple[str, ...]] = ("alert",)  # of documents that it takes: alert, incident
+    `deliver` and `deliver_rows` may be called at the same time, each by a thread of its own.
+    """
+
+    target: str = ""  # where it delivers to (a file, a URL), without secrets: one with another target begins anew
+    pause_s: float = 0.0  # how long the other side asked to be left alone when it last failed (Retry-After)
+    earlier: bool = True  # whether a sink that is new gets what was found before
+    at_once: ClassVar[int] = 500  # alerts and incidents that it gets at a time: what a crash may send again
+    kinds: ClassVar[tuple[str, ...]] = ("alert",)  # of documents that it takes: alert, incident, health
     takes_rows: ClassVar[bool] = False  # whether log rows can be delivered too
 
     def __init__(self, settings: Any) -> None:
-        """`settings`: its section of the configuration (of `ndjson` the file); raises ConfigError where wrong."""
+        """`settings`: its section of the configuration; raises ConfigError or Problems where wrong."""
+
+    def takes(self) -> Sequence[str]:
+        """The kinds of documents that it takes as it is configured."""
+        return self.kinds
 
     @abstractmethod
     def deliver(self, documents: Sequence[Document]) -> Sequence[tuple[Outcome, str]]:
@@ -272,3 +291,30 @@ class Sink(Plugin, ABC):
 
     def close(self) -> None:
         """Called once at a stop."""
+
+
+@dataclass(frozen=True)
+class Month:
+    """A monthly index of a sink, and the first day after it."""
+
+    index: str
+    end: date
+
+
+class IndexSink(Sink):
+    """A sink whose server needs templates, and keeps alerts and incidents in an index a month."""
+
+    @classmethod
+    @abstractmethod
+    def requests(cls, settings: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        """What `setup` would send to a server that has nothing yet (method, path, body), in order; asks no server."""
+
+    @classmethod
+    @abstractmethod
+    def months(cls, settings: Mapping[str, Any], before: date) -> Sequence[Month]:
+        """The indices whose months ended by that day, the oldest first; raises SinkError or ConfigError."""
+
+    @classmethod
+    @abstractmethod
+    def drop(cls, settings: Mapping[str, Any], months: Sequence[Month]) -> Sequence[str]:
+        """Deletes them; a line each."""

@@ -10,13 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import elasticsearch_server
+import opensearch_server
 import pytest
 from elasticsearch_server import JDKS, NoJdk, Server, Unavailable
+from hypothesis import HealthCheck, settings
 
 GIVEN = os.environ.get("AEGIS_TEST_ES_URL", "")
 OLDEST = min(JDKS)
 IN_CI = bool(os.environ.get("CI") or os.environ.get("AEGIS_CI"))
 SINK = Path(__file__).resolve().parents[1] / "plugins" / "aegis_plugins" / "sinks" / "elasticsearch"
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("aegis", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("aegis")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,9 +54,22 @@ def secured_elasticsearch() -> Iterator[Server]:
     """A server with HTTPS, the roles that the sink's README lists, and users who have them."""
     (roles,) = re.findall(r"```yaml\n(aegis_setup:.*?)```", (SINK / "README.md").read_text(), flags=re.DOTALL)
     roles += "aegis_reader:\n  cluster: [monitor]\naegis_stranger:\n  cluster: []\n"
-    names = {"setup", "writer", "reader", "stranger"}
+    names = {"setup", "writer", "dropper", "reader", "stranger"}
     users = {"admin": "superuser", **{name: f"aegis_{name}" for name in sorted(names)}}
     yield from _started(OLDEST, roles=roles, users=users)
+
+
+@pytest.fixture(scope="session")
+def opensearch() -> Iterator[Server]:
+    """An OpenSearch without security; skipped (in CI failed) where none can be had."""
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(opensearch_server.running())
+        except Unavailable as error:
+            if IN_CI:
+                pytest.fail(f"no OpenSearch: {error}")
+            pytest.skip(f"no OpenSearch: {error}")
+        yield server
 
 
 def _started(version: str, **security: Any) -> Iterator[Server]:

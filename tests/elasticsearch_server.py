@@ -118,9 +118,37 @@ class Server:
             self.call("DELETE", f"/{index['index']}")
 
 
+@dataclass
+class Installed:
+    """A server's files, and where its data lie; it may be started again and again, on the same data."""
+
+    home: Path
+    folder: Path
+    jdk: Path
+    users: Mapping[str, str]
+    certificate: Path | None
+
+    @contextlib.contextmanager
+    def started(self) -> Iterator[tuple[Server, int]]:
+        """A server that answers, and its process group."""
+        (self.home / "logs" / "http.ports").unlink(missing_ok=True)
+        with _process(self.home, self.folder, self.jdk) as process:
+            port = _port(self.home, self.folder, process)
+            server = Server(f"http{'s' * bool(self.users)}://127.0.0.1:{port}", dict(self.users), self.certificate)
+            _await_answer(server, process, self.folder)
+            yield server, process.pid
+
+
 @contextlib.contextmanager
 def running(version: str, *, roles: str = "", users: Mapping[str, str] | None = None) -> Iterator[Server]:
     """A server; with `users` (name to role) over HTTPS and with these `roles` (roles.yml). Raises Unavailable."""
+    with installed(version, roles=roles, users=users) as files, files.started() as (server, _):
+        yield server
+
+
+@contextlib.contextmanager
+def installed(version: str, *, roles: str = "", users: Mapping[str, str] | None = None) -> Iterator[Installed]:
+    """Its files, as `running` has them, until they are removed. Raises Unavailable."""
     jdk = find_jdk(JDKS[version])
     archive = fetch(version)
     folder = Path(tempfile.mkdtemp(prefix="aegis-elasticsearch-"))
@@ -135,12 +163,7 @@ def running(version: str, *, roles: str = "", users: Mapping[str, str] | None = 
         settings = SETTINGS | (SECURED if users else OPEN) | {"path.data": str(folder / "data")}
         (home / "config" / "elasticsearch.yml").write_text("".join(f"{k}: {v}\n" for k, v in settings.items()))
         _give_away(folder)
-        with _process(home, folder, jdk) as process:
-            port = _port(home, folder, process)
-            url = f"{'https' if users else 'http'}://127.0.0.1:{port}"
-            server = Server(url, dict(users or {}), certificate)
-            _await_answer(server, process, folder)
-            yield server
+        yield Installed(home, folder, jdk, dict(users or {}), certificate)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -247,10 +270,11 @@ def _process(home: Path, folder: Path, jdk: Path) -> Iterator[subprocess.Popen[b
     try:
         yield process
     finally:
-        _stop(process)
+        stop(process)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends a server and what it started."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,22 @@ def test_a_wrong_value_is_told_with_what_is_allowed(tmp_path: Path, text: str, p
 
 
 @pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("log: {format: xml}\n", "1: log.format: 'xml' is none of text, json"),
+        ("log:\n  level: loud\n", "2: log.level: 'loud' is none of debug, info, warning, error"),
+        ("metrics: {stall_s: 1}\n", "1: metrics.stall_s: 1 is not in the range 5 to 3600"),
+        ("metrics: ':9108'\n", "1: metrics takes a mapping of settings"),
+    ],
+)
+def test_what_is_told_of_itself_has_words_and_ranges(tmp_path: Path, text: str, told: str) -> None:
+    file = tmp_path / "aegis.yml"
+    file.write_text(text)
+    with pytest.raises(Problems, match=re.escape(told)):
+        load(file)
+
+
+@pytest.mark.parametrize(
     ("text", "problem"), [("a: [", "aegis.yml:1: not YAML"), ("- a", "a mapping of settings is expected")]
 )
 def test_what_is_no_configuration_is_told(tmp_path: Path, text: str, problem: str) -> None:
@@ -153,3 +170,14 @@ def test_the_rules_that_come_with_it_are_there() -> None:
 def test_other_data_comes_with_it_too() -> None:
     assert (shipped("zeek_scripts") / "__load__.zeek").is_file()
     assert (shipped("suricata", "plugins/suricata") / "aegis.yaml").is_file()
+
+
+def test_settings_of_kafka_are_texts(tmp_path) -> None:
+    file = tmp_path / "aegis.yml"
+    file.write_text("kafka: {away_s: 30, settings: {socket.timeout.ms: 5000, api.version.request: no}}\n")
+    assert load(file).kafka.settings == {"socket.timeout.ms": "5000", "api.version.request": "false"}
+    file.write_text("kafka: {away_s: 1, settings: {ssl: {ca: x}}}\n")
+    with pytest.raises(Problems) as raised:
+        load(file)
+    assert "kafka.away_s: 1 is not in the range 6 to 1800" in str(raised.value)
+    assert "is not a mapping of names to texts" in str(raised.value)

@@ -22,6 +22,7 @@ KINDS = ("detectors", "enrichers", "sinks", "tables")
 KIBANA = "plugins/aegis_plugins/sinks/elasticsearch/kibana"
 BOARDS = ("alerts", "attack", "beacons", "common", "dns", "host", "incidents", "network", "overview", "sensors", "tls")
 OF_CLASSIFIER = "tests/plugins/detectors/test_threat_classifier.py"
+OF_SPARK = "tests/hunt/spark/test_conformance.py"
 OF_ANSWERS = ("advice", "alerts", "health", "incidents", "lookups", "periods")
 OF_ANSWERS += ("techniques", "timeline", "traffic", "verdict")
 THROUGH = {
@@ -31,17 +32,21 @@ THROUGH = {
     "aegis_enrich/cli/rules/__init__.py": "tests/cli/rules/test_check.py",
     "aegis_enrich/cli/rules/options.py": "tests/cli/rules/test_explain.py",
     "aegis_enrich/cli/run.py": "tests/cli/test_analyze.py",
+    "aegis_enrich/cli/said.py": "tests/observe/test_logs.py",
     "aegis_enrich/decide/columns.py": "tests/decide/test_load.py",
     "aegis_enrich/decide/rule_file.py": "tests/decide/test_load.py",
     "aegis_enrich/decide/severities.py": "tests/decide/test_rules.py",
     "aegis_enrich/decide/suppression.py": "tests/decide/test_load.py",
     "aegis_enrich/decide/tuning.py": "tests/decide/test_load.py",
-    "aegis_enrich/deliver/lane.py": "tests/deliver/test_delivery.py",
     "aegis_enrich/doctor/check.py": "tests/cli/test_doctor.py",
     "aegis_enrich/doctor/installation.py": "tests/cli/test_doctor.py",
     "aegis_enrich/doctor/logs.py": "tests/cli/test_doctor.py",
     "aegis_enrich/doctor/state.py": "tests/cli/test_doctor.py",
     "aegis_enrich/follow/finder.py": "tests/follow/test_follower.py",
+    "aegis_enrich/pipeline/parts.py": "tests/pipeline/test_engine.py",
+    "aegis_enrich/hunt/plan.py": "tests/hunt/test_hunt.py",
+    "aegis_enrich/hunt/rows.py": "tests/hunt/test_hunt.py",
+    **{f"aegis_enrich/hunt/spark/{part}.py": OF_SPARK for part in ("__init__", "frames", "query", "run", "score")},
     "aegis_enrich/sigma/asked.py": "tests/sigma/test_matcher.py",
     "aegis_enrich/sigma/compiled.py": "tests/sigma/test_backend.py",
     "aegis_enrich/sigma/detector.py": "tests/sigma/test_correlation.py",
@@ -64,14 +69,17 @@ THROUGH = {
     "plugins/aegis_plugins/detectors/dns_tunnel/lists.py": "tests/plugins/detectors/test_dns_tunnel.py",
     "plugins/aegis_plugins/enrichers/intel/indicators.py": "tests/plugins/enrichers/test_intel.py",
     "plugins/aegis_plugins/enrichers/networks/site.py": "tests/plugins/enrichers/test_networks.py",
-    "plugins/aegis_plugins/sinks/elasticsearch/ecs.py": "tests/plugins/sinks/test_elasticsearch_templates.py",
+    "plugins/aegis_plugins/sinks/elasticsearch/answers.py": "tests/plugins/sinks/test_elasticsearch_connection.py",
+    "plugins/aegis_plugins/sinks/elasticsearch/health.py": "tests/plugins/sinks/test_elasticsearch_ecs.py",
+    "plugins/aegis_plugins/sinks/elasticsearch/server.py": "tests/plugins/sinks/test_elasticsearch_connection.py",
+    "plugins/aegis_plugins/sinks/opensearch/connection.py": "tests/plugins/sinks/test_opensearch.py",
     **{
         f"{KIBANA}/{part}.py": "tests/plugins/sinks/test_elasticsearch_checks.py"
         for part in ("dashboards", "lens_checks", "objects", "views")
     },
     **{f"{KIBANA}/{part}.py": "tests/plugins/sinks/test_elasticsearch_lens.py" for part in ("description", "filters")},
     **{f"{KIBANA}/boards/{board}.py": "tests/plugins/sinks/test_elasticsearch_kibana.py" for board in BOARDS},
-    "plugins/aegis_plugins/sinks/elasticsearch/setup.py": "tests/plugins/sinks/test_elasticsearch.py",
+    "plugins/aegis_plugins/sinks/ndjson/rotation.py": "tests/plugins/sinks/test_ndjson.py",
 }
 
 
@@ -122,12 +130,17 @@ USES = {
     "ask": {"store", "detect", "decide", "correlate"},
     "report": {"store", "detect", "decide", "correlate"},
     "deliver": {"store"},
-    "pipeline": {"follow", "decode", "store", "detect", "decide", "correlate", "deliver"},
+    "observe": {"store", "deliver"},
+    "pipeline": {"follow", "decode", "store", "detect", "decide", "correlate", "deliver", "observe"},
+    "hunt": {"store", "detect", "decide", "correlate", "pipeline"},
     "capture": set(),
-    "doctor": {"capture", "follow", "decode", "store", "correlate", "decide", "pipeline", "deliver"},
+    "kafka": {"follow", "decode"},
+    "ship": {"store"},
+    "doctor": {"capture", "follow", "decode", "store", "correlate", "decide", "pipeline", "deliver", "observe"},
     "evaluate": set(),
     "cli": {"capture", "follow", "decode", "store", "detect", "decide", "deliver", "pipeline", "doctor", "evaluate"}
-    | {"ask", "correlate", "report"},
+    | {"kafka", "ship"}
+    | {"ask", "correlate", "report", "hunt", "observe"},
     "": {"cli"},  # __main__
 }
 

@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from ..decide.investigate import PARTS, Investigate
+from ..yaml_text import load, text_of
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _OTHERS = frozenset({"sigma", "correlation", "intel"})  # folders whose files say nothing of the kind
 
 
@@ -24,7 +24,7 @@ def guidance(folder: Path) -> list[dict[str, Any]]:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
+        data = load(text_of(path))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return None
     if not isinstance(data, dict) or not isinstance(data.get("investigate"), dict):

@@ -15,6 +15,8 @@ from ..config import Config
 from ..plugin import DAY_US, HOUR_US
 from ..prefixes import parse_network
 from ..store import Store
+from ..yaml_text import load as load_yaml
+from ..yaml_text import text_of
 from .reading import Reading
 from .times import said
 
@@ -107,7 +109,7 @@ def scope_of(store: Store, config: Config) -> Scope:
 def _networks(path: Path) -> dict[str, tuple[str, ...]]:
     """The site's named networks; a file that does not check is `rules check`'s to tell of."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        data = load_yaml(text_of(path)) or {}
         named = data.get("networks") or {}
         return {
             str(name).lower(): tuple(

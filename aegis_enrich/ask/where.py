@@ -221,4 +221,4 @@ def _scope(doc: Document, entity: Entity) -> bool:
     """Whether the end that the role means (without one, any) is inside, or outside."""
     sides = {"to": ("destination",), "from": ("source",)}.get(entity.role, ("source", "destination"))
     wanted = "internal" if entity.value else "external"
-    return any(at(doc, f"{side}.locality") == wanted for side in sides)
+    return any(at(doc, f"aegis.{side}.locality") == wanted for side in sides)

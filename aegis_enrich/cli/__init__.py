@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import sys
 from typing import Any
 
@@ -11,6 +10,8 @@ import click
 
 from .. import __version__
 from ..errors import AegisError
+from ..observe import logs
+from . import said
 
 # Each command is a module of its name, imported when it is asked for: --help says these lines and imports none.
 COMMANDS = {
@@ -20,6 +21,8 @@ COMMANDS = {
     "incidents": "List, explain, export and close incidents.",
     "hosts": "Rank the hosts that act in alerts by risk.",
     "ask": "Answer a question in plain words.",
+    "hunt": "Run rules over months of rows, on one machine or Spark.",
+    "ship": "Copy rows to a lake that sensors share.",
     "report": "Write one HTML page to send on.",
     "rules": "Check, test, explain, try and begin rules.",
     "attack": "Tell which techniques of ATT&CK the rules can see.",
@@ -29,6 +32,7 @@ COMMANDS = {
     "evaluate": "Hold the rules against logs of which the truth is known.",
     "setup": "Make in Elasticsearch or Kibana what is needed there.",
     "config": "Show or check the configuration.",
+    "deadletter": "List and replay what was refused or not readable.",
     "doctor": "Tell what is wrong here and what to do.",
     "demo": "Analyze recorded logs of a small network.",
 }
@@ -56,7 +60,8 @@ class Lazy(click.Group):
 @click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="aegis-enrich")
 @click.option("-v", "--verbose", is_flag=True, help="Say more of what is done, on standard error.")
-def group(verbose: bool) -> None:
+@click.option("--log-format", type=click.Choice(logs.FORMATS), help="How standard error looks (default: text).")
+def group(verbose: bool, log_format: str | None) -> None:
     """Enriches Zeek and Suricata logs and tells what is wrong in them as ATT&CK-mapped alerts.
 
     \b
@@ -68,13 +73,7 @@ def group(verbose: bool) -> None:
     aegis-enrich ask "who beacons?"        a question in plain words
     aegis-enrich doctor                    what is wrong with this installation
     """
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(levelname)s %(message)s",
-        stream=sys.stderr,
-    )
-    for chatty in ("elastic_transport", "elasticsearch", "watchdog"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)
+    said.begin(verbose=verbose, log_format=log_format)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -82,13 +81,16 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code: Any = group.main(arguments, standalone_mode=False, prog_name="aegis-enrich")
     except click.ClickException as error:
-        error.show()
+        if logs.is_json():
+            said.problem(f"aegis-enrich: {error.format_message()}")
+        else:
+            error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        said.say("interrupted")
         sys.exit(INTERRUPTED)
     except AegisError as error:
-        click.echo(f"aegis-enrich: {error}", err=True)
+        said.problem(f"aegis-enrich: {error}")
         sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ..config import Config, load
+from ..deliver.settings import ENVIRONMENT
 from .options import config_option, configuration, json_option, print_json
 
-SECRETS = {"api_key", "password"}
+SECRETS = frozenset({"api_key", "password"})
+OF_PLUGINS = frozenset({"secret", "token", "headers", "url"})
 
 
 @click.group("config")
@@ -39,8 +42,16 @@ def check(file: Path) -> None:
     click.echo(f"{file}: good")
 
 
-def _hidden(values: dict[str, Any]) -> dict[str, Any]:
-    return {k: _hidden(v) if isinstance(v, dict) else ("(set)" if k in SECRETS and v else v) for k, v in values.items()}
+def _hidden(values: dict[str, Any], secrets: Collection[str] = SECRETS) -> dict[str, Any]:
+    """With what is secret in it not shown; of a plugin's settings a URL is, too (it may hold a token), unless it only
+    names where it stands."""
+    return {key: _hidden_one(key, value, secrets) for key, value in values.items()}
+
+
+def _hidden_one(key: str, value: Any, secrets: Collection[str]) -> Any:
+    if isinstance(value, dict) and key not in secrets:
+        return _hidden(value, SECRETS | OF_PLUGINS if key == "plugins" else secrets)
+    return "(set)" if key in secrets and value and not str(value).startswith(ENVIRONMENT) else value
 
 
 def _print(settings: Any, indent: str) -> None:
@@ -50,7 +61,7 @@ def _print(settings: Any, indent: str) -> None:
             click.echo(f"{indent}{setting.name}:  # {setting.metadata['doc']}")
             _print(value, indent + "  ")
             continue
-        shown = '"(set)"' if setting.name in SECRETS and value else _yaml(value)
+        shown = _yaml(_hidden_one(setting.name, value, SECRETS))
         if isinstance(settings, Config) and setting.name in ("state", "rules") and not value:
             shown = f'"{settings.state_dir if setting.name == "state" else settings.rules_dir}"'
         click.echo(f"{indent}{setting.name}: {shown}  # {setting.metadata['doc']}")

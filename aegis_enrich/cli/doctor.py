@@ -15,6 +15,7 @@ from ..errors import AegisError
 from ..plugin import MICROS
 from ..registry import load
 from ..store import Store
+from ..visible import visible
 from .options import config_option, configuration, json_option, print_json
 from .run import sensor_options, with_elasticsearch
 
@@ -61,7 +62,8 @@ def command(
     found += doctor.logs(named or _known(config.state_dir), now_s)
     found += doctor.disk(config)
     found += doctor.state(config, int(now_s * MICROS))
-    found += doctor.indexed(config, registry)
+    found += doctor.listener(config)
+    found += doctor.delivered(config, registry)
     return _tell(found, as_json=as_json)
 
 
@@ -87,6 +89,6 @@ def _tell(found: list[doctor.Check], *, as_json: bool) -> int:
         print_json([dataclasses.asdict(c) for c in found])
     else:
         for check in found:
-            click.echo(f"{MARKS[check.level]} {check.area}: {check.what}")
+            click.echo(visible(f"{MARKS[check.level]} {check.area}: {check.what}"))
         click.echo(f"{problems} problems" if problems != 1 else "1 problem")
     return 1 if problems else 0

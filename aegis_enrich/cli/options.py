@@ -12,6 +12,7 @@ import click
 
 from ..config import Config, load
 from ..visible import CHARACTERS, visible
+from . import said
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -41,8 +42,9 @@ def json_option(command: F) -> F:
 
 
 def configuration(config_file: Path | None, state: Path | None, **changes: Any) -> Config:
-    """The configuration with what the command line says over it."""
+    """The configuration with what the command line says over it; the log goes on as it says."""
     config = load(config_file)
+    said.configured(config)
     if state is not None:
         config = dataclasses.replace(config, state=str(state.absolute()))
     return dataclasses.replace(config, **{k: v for k, v in changes.items() if v is not None})

@@ -19,8 +19,9 @@ from ..config import Config
 from ..correlate import incident_documents
 from ..decide.decider import STORED, alert_documents
 from ..deliver import Undelivered
+from ..deliver.sections import make, sections
 from ..errors import ConfigError, Problems, SinkError
-from ..follow import Follower
+from ..follow import Source
 from ..pipeline.engine import Engine
 from ..pipeline.intake import Intake
 from ..plugin import Sink
@@ -57,27 +58,8 @@ def sensor_options(values: Sequence[str], config: Config) -> dict[str, list[Path
 
 
 def sinks(config: Config, registry: Registry, output: Path | None) -> dict[str, Sink]:
-    """The sinks that are configured."""
-    found: dict[str, Sink] = {}
-    if output is not None:
-        found["ndjson"] = _sink(registry, "ndjson")(output)
-    if config.elasticsearch.url:
-        found["elasticsearch"] = _sink(registry, "elasticsearch")(_settings(config))
-    others = {name: settings for name, settings in config.plugins.items() if name in registry.sinks}
-    found |= {name: registry.sinks[name](settings) for name, settings in others.items()}
-    return found
-
-
-def _sink(registry: Registry, name: str) -> Any:
-    if name not in registry.sinks:
-        raise ConfigError(f"the sink {name} is not installed; `aegis-enrich plugins` lists those that are")
-    return registry.sinks[name]
-
-
-def _settings(config: Config) -> dict[str, Any]:
-    import dataclasses
-
-    return dataclasses.asdict(config.elasticsearch)
+    """The sinks that are configured; raises Problems."""
+    return make(sections(config, registry, output))
 
 
 def with_elasticsearch(config: Config, url: str | None, index_logs: str | None) -> Config:
@@ -106,7 +88,7 @@ def stop_on_signals(engine: Engine) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def progress_bar(follower: Follower) -> Iterator[Progress]:
+def progress_bar(follower: Source) -> Iterator[Progress]:
     """Progress on standard error where somebody looks, none otherwise."""
     if not sys.stderr.isatty():
         yield lambda stage, intake: None
@@ -200,8 +182,7 @@ def summary(engine: Engine, documents: Sequence[Mapping[str, Any]], seconds: flo
     for name in sorted(engine.follower.skipped):
         click.echo(f"skipped: {name} (no log that AegisEnrich reads)", err=True)
     for path, reason in sorted(engine.follower.unreadable.items()):
-        click.echo(f"unreadable: {path}: {reason}", err=True)
+        click.echo(visible(f"unreadable: {path}: {reason}"), err=True)
     for lost in engine.follower.lost:
-        click.echo(
-            f"lost: {lost.path}: {lost.bytes if lost.bytes is not None else 'an unknown number of'} bytes", err=True
-        )
+        count, unit = (lost.bytes, "bytes") if lost.messages is None else (lost.messages or None, "messages")
+        click.echo(f"lost: {lost.path}: {'an unknown number of' if count is None else count} {unit}", err=True)

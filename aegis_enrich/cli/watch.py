@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from pathlib import Path
 
 import click
 
 from ..errors import ConfigError
-from ..follow import Follower
+from ..follow import Follower, Source
+from ..pipeline.begun import archives_from, keep
 from ..pipeline.engine import Engine, assemble, wall_us
 from ..plugin import MICROS
 from ..registry import load
 from ..store import Store
-from . import captures
+from . import captures, feeds
+from .observed import Seen, reload_on_hangup
 from .options import config_option, configuration
 from .run import (
     progress_bar,
@@ -28,27 +29,15 @@ from .run import (
     summary,
     with_elasticsearch,
 )
+from .said import is_json, say
+from .spans import Span
 
 DELIVER_ONCE_S = 120.0
 DELIVER_STOP_S = 10.0
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-class Span(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on
-    """A length of time: 90, 90s, 15m, 24h, 7d; in seconds."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        match = _SPAN.fullmatch(str(value))
-        if not match:
-            self.fail(f"{value!r} is no length of time; write it like 90s, 15m, 24h or 7d", param, ctx)
-        return float(match[1]) * _SECONDS[match[2]]
 
 
 @click.command("watch")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=feeds.Feed())
 @click.option("--once", is_flag=True, help="Read what is there, evaluate it as if the input ended, and exit.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="NDJSON file, a line a delivery.")
 @click.option("--es", "url", help="Index alerts in this Elasticsearch.")
@@ -58,9 +47,10 @@ class Span(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2
 @click.option("--duration", type=Span(), help="Stop after this time.")
 @click.option("--poll", is_flag=True, help="Look at the files instead of waiting for events (network file systems).")
 @click.option("--rules", type=click.Path(path_type=Path), help="Folder of rules.")
+@click.option("--metrics", metavar="[HOST]:PORT", help="Metrics and health over HTTP; :9108 is of this machine only.")
 @config_option
 def command(
-    paths: tuple[Path, ...],
+    paths: tuple[str | Path, ...],
     once: bool,
     output: Path | None,
     url: str | None,
@@ -70,31 +60,47 @@ def command(
     duration: float | None,
     poll: bool,
     rules: Path | None,
+    metrics: str | None,
     config_file: Path | None,
     state: Path | None,
 ) -> int:
     """Follow the logs of sensors and tell what is wrong in them as it happens.
 
-    PATHS are folders in which Zeek or Suricata write, or single files. It goes on where it was after any stop.
+    PATHS are folders in which Zeek or Suricata write, or single files, or one kafka://BROKER:9092/TOPIC[,TOPIC]. It
+    goes on where it was after any stop.
     """
     config = configuration(config_file, state, rules=str(rules.absolute()) if rules else None)
     config = with_elasticsearch(config, url, index_logs)
-    named = sources(paths, sensor_options(sensors, config))
-    if not named:
+    folders, named_folders, addresses = feeds.split(paths, sensors)
+    named = sources(folders, sensor_options(named_folders, config)) if folders or named_folders or not addresses else {}
+    kafka = feeds.address(named, addresses, config)
+    if not named and kafka is None:
         raise click.UsageError("name the folder in which the sensor writes, or sensors in the configuration")
     captures.refuse(named)
+    where = str(kafka or ", ".join(str(p) for given in named.values() for p in given))
     if output is None and config.output:
         output = Path(config.output)
+    if metrics and once:
+        raise click.UsageError("--metrics is for a watch that goes on; --once ends before anybody asks")
     registry = load()
-    parts = assemble(config, registry)
-    begun, begun_us = time.monotonic(), wall_us()
     with contextlib.ExitStack() as stack:
+        seen = Seen(config, config_file, named)
+        if not once:
+            stack.enter_context(seen.listening(metrics))
+        parts = assemble(config, registry)
+        begun, begun_us = time.monotonic(), wall_us()
         store = stack.enter_context(Store(config.state_dir))
         known = store.progress()
-        back_us = None if once and since is None else int((since or config.archives_hours * 3600) * MICROS)
-        follower = stack.enter_context(
-            Follower(named, [p.state for p in known], back_us=None if known else back_us, poll=poll)
-        )
+        follower: Source
+        if kafka is not None:
+            follower = stack.enter_context(feeds.open_source(kafka, config, store, once=once))
+        else:
+            back_us = None if once and since is None else int((since or config.archives_hours * 3600) * MICROS)
+            states = feeds.of_files(known)
+            files = Follower(named, states, back_us=back_us, floors=archives_from(store), poll=poll)
+            follower = stack.enter_context(files)
+            files.scan()
+            keep(store, files.floors)
         show = stack.enter_context(progress_bar(follower)) if once else (lambda stage, intake: None)
         receivers = sinks(config, registry, output)
         engine = Engine(
@@ -105,12 +111,14 @@ def command(
             live=not once,
             index_logs=config.elasticsearch.index_logs,
             progress=show,
+            watched=seen.watched,
         )
-        with stop_on_signals(engine):
+        seen.follow(engine)
+        with stop_on_signals(engine), reload_on_hangup(engine):
             if once:
                 engine.run_to_end()
             else:
-                _greet(follower, named)
+                _greet(follower, where)
                 engine.run(until_s=None if duration is None else begun + duration)
         undelivered = engine.delivery.drain(DELIVER_ONCE_S if once else DELIVER_STOP_S)
         if once:
@@ -119,17 +127,21 @@ def command(
         if once and not store.progress():
             raise ConfigError(
                 "no log that AegisEnrich reads; name the folder in which the sensor writes",
-                where=", ".join(str(p) for given in named.values() for p in given),
+                where=where,
             )
-        summary(engine, stored_alerts(store, since_us=0 if once else begun_us), time.monotonic() - begun)
+        alerts = stored_alerts(store, since_us=0 if once else begun_us)
+        if is_json():
+            say(f"ended: {sum(engine.intake.counts.rows.values()):,} rows read, {len(alerts):,} alerts told of")
+        else:
+            summary(engine, alerts, time.monotonic() - begun)
         say_undelivered(undelivered, "they go out at the next start")
     return 0
 
 
-def _greet(follower: Follower, named: dict[str, list[Path]]) -> None:
-    follower.scan()
-    where = ", ".join(str(p) for given in named.values() for p in given)
-    if not follower.pending():
-        click.echo(f"no logs in {where} yet; waiting for the sensor to write", err=True)
+def _greet(follower: Source, where: str) -> None:
+    if isinstance(follower, Follower):
+        follower.scan()
+    if isinstance(follower, Follower) and not follower.pending():
+        say(f"no logs in {where} yet; waiting for the sensor to write")
     else:
-        click.echo(f"watching {where}; Ctrl-C stops", err=True)
+        say(f"watching {where}; Ctrl-C stops")

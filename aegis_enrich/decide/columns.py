@@ -137,7 +137,7 @@ def check_rows(source: Source, schema: Schema) -> None:
 
 
 def _known(source: Source, names: Iterable[str], known: Sequence[str], *key: str | int) -> None:
-    for name in names:
+    for name in map(str, names):
         if name not in known and not (name.startswith("evidence.") and "evidence.<name>" in known):
             source.wrong(f"there is no column {name!r} here; {_instead(name, known)}", *key, name)
 

@@ -20,6 +20,7 @@ from .standing import suppressed_fold, with_reason
 from .suppression import Suppression
 
 SUPPRESSED = "suppressed:"  # and the rule's id: the counter of findings (or rows) that a suppression covers
+OPENED = "opened:"  # rule's id, severity: the counter of alerts, by the severity with which they opened
 EARLY = "early:"  # and the detector's name: of findings by its early tables, until their window is evaluated
 EACH_US = 60 * MICROS  # an open alert whose contents change is delivered at most this often
 
@@ -179,6 +180,8 @@ class Decider:
                 text,
             ),
         )
+        if not known:
+            add(tx, f"{OPENED}{rule.id}:{fold.severity}", "", 1)
         if not known or known[1] != "open" or fold.severity > known[0] or self.now_us() - known[3] >= EACH_US:
             status = "closed" if known and known[1] == "closed" else "open"
             self._deliver(tx, alert, status)

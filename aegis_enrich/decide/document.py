@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from ..plugin import CONTEXT
 from .attack import attack
+from .fields import SIDES, of_end
 from .fold import Fold, canonical
 from .rules import Rule
 
@@ -107,24 +108,24 @@ def _place(doc: dict[str, Any], values: Mapping[str, Any], describe: Describe) -
         if path and values.get(column) is not None:
             _set(doc, path, values[column])
     ips, hosts = set(), set()
-    for side in ("source", "destination"):
+    for side in SIDES:
         end = doc.get(side, {})
         if "ip" in end and not _is_address(end["ip"]):
             end.setdefault("domain", end.pop("ip"))
         if "domain" in end:
             hosts.add(end["domain"])
-            _describe(end, describe("domain", end["domain"]))
+            _describe(doc, side, describe("domain", end["domain"]))
         if "ip" in end:
             ips.add(end["ip"])
-            _describe(end, describe("address", end["ip"]))
+            _describe(doc, side, describe("address", end["ip"]))
     related = {"ip": sorted(ips), "hosts": sorted(hosts)}
     if any(related.values()):
         doc["related"] = {k: v for k, v in related.items() if v}
 
 
-def _describe(end: dict[str, Any], facts: Mapping[str, Any]) -> None:
-    for path, value in facts.items():
-        _set(end, path, value)
+def _describe(doc: dict[str, Any], side: str, facts: Mapping[str, Any]) -> None:
+    for name, value in facts.items():
+        _set(doc, of_end(side, name), value)
 
 
 def _set(doc: dict[str, Any], path: str, value: Any) -> None:

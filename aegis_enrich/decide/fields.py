@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-_ENDPOINT = {
+# What is said of an end of the traffic, by its name in ECS under `source.` and `destination.`.
+_END = {
     "ip": "ip",
     "port": "long",
     "domain": "keyword",
     "registered_domain": "keyword",
     "top_level_domain": "keyword",
     "subdomain": "keyword",
-    "locality": "keyword",
-    "network.name": "keyword",
     "geo.city_name": "keyword",
     "geo.continent_name": "keyword",
     "geo.country_iso_code": "keyword",
@@ -20,15 +19,27 @@ _ENDPOINT = {
     "geo.location": "geo_point",
     "as.number": "long",
     "as.organization.name": "keyword",
+}
+# What ECS has no name for stands under `aegis.source.` and `aegis.destination.`.
+_OWN = {
+    "locality": "keyword",  # internal, external
+    "network.name": "keyword",
     "asset.id": "keyword",
     "asset.name": "keyword",
     "asset.owner": "keyword",
     "asset.criticality": "keyword",
 }
+SIDES = ("source", "destination")
+
+
+def of_end(side: str, name: str) -> str:
+    """The field in which a document says this of its `source` or `destination`."""
+    return f"{side}.{name}" if name in _END else f"aegis.{side}.{name}"
+
 
 FIELDS: dict[str, str] = {
     "@timestamp": "date",
-    "message": "keyword",
+    "message": "text",
     "tags": "keyword",
     "ecs.version": "keyword",
     "event.action": "keyword",
@@ -62,7 +73,7 @@ FIELDS: dict[str, str] = {
     "threat.technique.subtechnique.id": "keyword",
     "threat.technique.subtechnique.name": "keyword",
     "threat.technique.subtechnique.reference": "keyword",
-    **{f"{side}.{name}": kind for side in ("source", "destination") for name, kind in _ENDPOINT.items()},
+    **{of_end(side, name): kind for side in SIDES for name, kind in {**_END, **_OWN}.items()},
     "network.community_id": "keyword",
     "network.direction": "keyword",
     "network.protocol": "keyword",
@@ -81,7 +92,7 @@ FIELDS: dict[str, str] = {
     "aegis.count": "long",
     "aegis.detector": "keyword",
     "aegis.entity": "flattened",
-    "aegis.evidence": "flattened",
+    "aegis.evidence": "object",  # the fields in it are those that detectors declare
     "aegis.false_positives": "keyword",
     "aegis.first_seen": "date",
     "aegis.incident.id": "keyword",

@@ -68,13 +68,21 @@ def load_rules(folder: Path, detectors: Mapping[str, type[Detector]], schema: Sc
     meaning += [s.data for s, _ in suppress] + [s.data for s in overrides if s.data]
     # settings, filters and rules that only correlations use mean something, too
     meaning += [{k: v for k, v in s.data.items() if k != "tests"} for s in of_sigma if isinstance(s.data, dict)]
-    digest = hashlib.sha256(json.dumps(meaning, sort_keys=True, default=str).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(_sortable(meaning), sort_keys=True, default=str).encode()).hexdigest()
     return RuleSet.of(
         [r for r in decided if r.enabled],
         tuple(s for _, found in suppress for s in found),
         tuple(r for r in decided if not r.enabled),
         digest[:16],
     )
+
+
+def _sortable(value: Any) -> Any:
+    """Data whose mappings have keys of one type: YAML's may be numbers, or nothing, beside texts."""
+    if isinstance(value, dict):
+        mixed = len({type(key) for key in value}) > 1
+        return {str(key) if mixed else key: _sortable(inner) for key, inner in value.items()}
+    return [_sortable(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _holds_rules(place: PurePath) -> bool:

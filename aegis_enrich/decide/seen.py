@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..plugin import CONTEXT, Finding
+from .fields import of_end
 
 if TYPE_CHECKING:  # a document is made of rules, whose tests know what may be seen
     from .document import Describe
@@ -83,7 +84,7 @@ def document_values(doc: Mapping[str, Any]) -> dict[str, Any]:
         if path and (value := _at(doc, path)) is not None:
             values[column] = value
     for side, end in SIDES.items():
-        values |= {f"{side}_{fact}": _fact(fact, _at(doc, f"{end}.{path}")) for fact, path in FACTS.items()}
+        values |= {f"{side}_{fact}": _fact(fact, _at(doc, of_end(end, path))) for fact, path in FACTS.items()}
     return values | dict(aegis.get("entity", {}))
 
 

@@ -18,6 +18,7 @@ from ..sigma.read import SETTINGS, Read, noted, read
 from ..sigma.settings import Settings, parse_settings
 from ..sigma.tags import techniques
 from ..tables import TABLES
+from ..yaml_text import ODD, compose_all, text_of
 from .attack import attack
 from .cases import parse_cases
 from .columns import Schema, check_rows
@@ -28,7 +29,6 @@ from .source import Source
 from .techniques import Technique
 
 LEVELS = {"informational": SEVERITIES["low"], **SEVERITIES}
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C, where it is there: public rules are thousands of files
 EVIDENCE = 12  # columns at most
 # What the document calls a name, by table; "" where a column of that name is none.
 NAMES = {
@@ -70,7 +70,7 @@ def load_sigma(paths: Sequence[Path], schema: Schema | None) -> tuple[list[Sourc
 def documents(path: Path) -> list[Source]:
     """The YAML documents of a file, each with its lines; what is no YAML is a problem of the first."""
     try:
-        nodes = list(yaml.compose_all(path.read_text(encoding="utf-8"), Loader=LOADER))
+        nodes = compose_all(text_of(path))
     except (OSError, yaml.YAMLError, UnicodeDecodeError):
         return [Source.read(path)]
     return [Source.of(path, node) for node in nodes]
@@ -85,6 +85,8 @@ def _compiled(found: Sequence[Read], settings: Settings) -> dict[int, Compiled]:
             made[id(held.rule)] = compiled(held.rule, settings.placeholders)
         except SigmaError as error:
             noted(held.document, error)
+        except (*ODD, NotImplementedError, ValueError) as error:  # what pySigma does not foresee, such as `selection:`
+            held.document.wrong(f"it cannot be read as Sigma: {error}", "detection")
     refused = refusals(made.values())
     for held in found:
         if made.get(id(held.rule)) in refused:

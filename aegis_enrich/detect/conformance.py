@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 
+from ..evidence import KINDS
 from ..plugin import CONTEXT, DerivedTable, Detector
 from ..tables import TABLES, TYPES
 
@@ -94,15 +95,21 @@ def _declared(plugin: type[Detector] | type[DerivedTable], derived: Mapping[str,
         yield from (f"reads {n}, which is no derived table" for n in plugin.derived if n not in derived)
         yield from _timing(plugin)
         yield from _tuning(plugin, readme.read_text(encoding="utf-8") if readme.is_file() else "")
+        yield from (f"evidence {n} is of the kind {k!r}; {KINDS} are known" for n, k in _strange(plugin.evidence))
         yield from (f"entity column {c} is not in plugin.CONTEXT" for c in plugin.entity if c not in CONTEXT)
         allowed = {*WINDOW_PARAMETERS, *(f.name for f in fields(plugin.tuning))}
     else:
         yield from _columns(plugin)
         allowed = set(HOUR_PARAMETERS)
+    yield from (f"needs {n}, which it does not read" for n in plugin.needs if n not in reads)
     for name in plugin.reads if plugin.shard_key else ():  # a derived table without it is whole in every shard
         held = TABLES[name].schema.names
         yield from () if plugin.shard_key in held else (f"shard key {plugin.shard_key} is no column of {name}",)
     yield from (f"its SQL: {p}" for p in refused(plugin.sql(), tables=reads, parameters=allowed))
+
+
+def _strange(evidence: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(name, kind) for name, kind in evidence.items() if kind not in KINDS]
 
 
 def _timing(plugin: type[Detector]) -> Iterator[str]:

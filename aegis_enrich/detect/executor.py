@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -17,13 +18,20 @@ from .jobs import SMALL_ROWS, TRIES, Job, Jobs
 
 
 class Beside:
-    """One evaluation at a time in a process of its own; its result is committed by the caller's `collect`."""
+    """One evaluation at a time in a process of its own; its result is committed by the caller's `collect`.
+
+    `ended` is told of each: its job, how long it took with its tries in seconds, and whether it was given up. `prepare`
+    is called first in each new process, and can be pickled.
+    """
 
     def __init__(self) -> None:
         self._pool: ProcessPoolExecutor | None = None
         self._job: Job | None = None
         self._future: Future[object] | None = None
         self._tries = 0
+        self._begun_s = 0.0
+        self.ended: Callable[[Job, float, bool], None] = lambda job, seconds, failed: None
+        self.prepare: Callable[[], None] = _as_it_is
 
     @property
     def busy(self) -> bool:
@@ -31,7 +39,7 @@ class Beside:
 
     def start(self, job: Job) -> None:
         """Begins a job; only when not `busy`."""
-        self._job, self._tries = job, 0
+        self._job, self._tries, self._begun_s = job, 0, time.monotonic()
         self._submit()
 
     def collect(self, timeout_s: float = 0.0) -> bool:
@@ -46,6 +54,7 @@ class Beside:
         if error is None:
             result = self._future.result()
             self._job = self._future = None
+            self.ended(job, time.monotonic() - self._begun_s, False)
             job.commit(result)
             return True
         if isinstance(error, BrokenProcessPool):
@@ -55,6 +64,7 @@ class Beside:
             self._submit()
             return False
         self._job = self._future = None
+        self.ended(job, time.monotonic() - self._begun_s, True)
         job.failed(error if isinstance(error, Exception) else RuntimeError(str(error)))
         return True
 
@@ -73,7 +83,9 @@ class Beside:
 
     def _workers(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+            self._pool = ProcessPoolExecutor(
+                1, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(self.prepare,)
+            )
         return self._pool
 
     def _close_pool(self) -> None:
@@ -82,6 +94,15 @@ class Beside:
                 process.terminate()
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
+
+
+def _as_it_is() -> None:
+    """A worker needs nothing."""
+
+
+def _begin(prepare: Callable[[], None]) -> None:
+    _end_with_parent()
+    prepare()
 
 
 def _end_with_parent() -> None:

@@ -9,6 +9,7 @@ import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ..evidence import misfits
 from ..plugin import CONTEXT, HOUR_US, MICROS, DerivedTable, Detector, Finding
 from ..tables import TIMESTAMP
 from .conformance import columns_of
@@ -56,6 +58,18 @@ class Trial:
             return []
         return (replay or self.replay).findings(self.plugin, rows, self.tuning, windows)
 
+    @cached_property
+    def whole(self) -> list[str]:
+        """What comes out of the rows as they are."""
+        if issubclass(self.plugin, DerivedTable):
+            return self.texts(self.as_they_are())
+        return [_text(asdict(finding)) for finding in self.hits]
+
+    @cached_property
+    def hits(self) -> list[Finding]:
+        """What a detector finds in the rows as they are."""
+        return self.findings(self.as_they_are())
+
     def as_they_are(self) -> dict[str, Held]:
         """The rows of the tables that it reads."""
         return {name: Held(rows) for name, rows in self.held().items()}
@@ -71,7 +85,7 @@ class Trial:
 
 def gives_something(trial: Trial) -> list[str]:
     """The rows are worth a trial."""
-    return [] if trial.texts(trial.as_they_are()) else ["nothing comes out of these rows; use rows that hold a hit"]
+    return [] if trial.whole else ["nothing comes out of these rows; use rows that hold a hit"]
 
 
 def well_formed(trial: Trial) -> list[str]:
@@ -90,28 +104,27 @@ def well_formed(trial: Trial) -> list[str]:
 
 def same_however_cut(trial: Trial) -> list[str]:
     """Equal over segments cut at random, rows shuffled between and within them, by one thread or two."""
-    whole, wrong = trial.texts(trial.as_they_are()), []
+    wrong = []
     for seed in range(1, 4):
         cut = {name: _cut(rows, trial.folder / f"{name}-{seed}", seed) for name, rows in trial.held().items()}
         replay = replace(trial.replay, limits=Limits(threads=1 + seed % 2))
-        wrong += _differs(f"cut {seed}", whole, trial.texts(cut, replay))
+        wrong += _differs(f"cut {seed}", trial.whole, trial.texts(cut, replay))
     return wrong
 
 
 def same_in_shards(trial: Trial) -> list[str]:
     """Equal in hash shards, and when `score` gets one row at a time."""
-    held = trial.as_they_are()
-    whole, wrong = trial.texts(held), []
+    held, whole, wrong = trial.as_they_are(), trial.whole, []
     for shards in SHARDS if trial.plugin.shard_key else ():
         wrong += _differs(f"{shards} shards", whole, trial.texts(held, replace(trial.replay, shards=shards)))
     return wrong + _differs("single rows", whole, trial.texts(held, replace(trial.replay, chunk_rows=1)))
 
 
 def same_with_threads(trial: Trial) -> list[str]:
-    """Equal twice with one thread and twice with two."""
+    """Equal once more with one thread, and twice with two."""
     held = trial.as_they_are()
-    runs = [trial.texts(held, replace(trial.replay, limits=Limits(threads=n))) for n in (1, 1, 2, 2)]
-    return [p for n, run in enumerate(runs[1:], 2) for p in _differs(f"run {n}", runs[0], run)]
+    runs = [trial.texts(held, replace(trial.replay, limits=Limits(threads=n))) for n in (1, 2, 2)]
+    return [p for n, run in enumerate(runs, 2) for p in _differs(f"run {n}", trial.whole, run)]
 
 
 def same_together(trial: Trial) -> list[str]:
@@ -131,19 +144,15 @@ def same_when_later(trial: Trial) -> list[str]:
     later = {name: Held(shifted(rows, by_us)) for name, rows in trial.held().items()}
     if issubclass(trial.plugin, DerivedTable):
         moved = [_moved_row(trial.plugin, row, by_us) for row in trial.replay.derive(trial.plugin, later).to_pylist()]
-        return _differs("later", trial.texts(trial.as_they_are()), sorted(_text(row) for row in moved))
-    return _differs(
-        "later",
-        trial.texts(trial.as_they_are()),
-        [_text(asdict(_moved(finding, -by_us))) for finding in trial.findings(later)],
-    )
+        return _differs("later", trial.whole, sorted(_text(row) for row in moved))
+    return _differs("later", trial.whole, [_text(asdict(_moved(f, -by_us))) for f in trial.findings(later)])
 
 
 def found_over_an_edge(trial: Trial) -> list[str]:
     """Hits half a window later, and half an `every`, are hits still."""
     if issubclass(trial.plugin, DerivedTable):
         return []
-    whole = {_whom(f) for f in trial.findings(trial.as_they_are())}
+    whole = {_whom(f) for f in trial.hits}
     wrong = []
     for by_us in (trial.plugin.window_s * MICROS // 2, trial.plugin.every_s * MICROS // 2):
         later = {name: Held(shifted(rows, by_us)) for name, rows in trial.held().items()}
@@ -157,7 +166,7 @@ def blind_to_later_rows(trial: Trial) -> list[str]:
     if issubclass(trial.plugin, DerivedTable):
         return _hour_blind(trial, trial.plugin)
     wrong = []
-    for end_us in sorted({f.window_end_us for f in trial.findings(trial.as_they_are())})[-2:]:
+    for end_us in sorted({f.window_end_us for f in trial.hits})[-2:]:
         window = Window(end_us - trial.plugin.window_s * MICROS, end_us)
         early, both = _with_later(trial.held(), end_us)
         before = [_text(asdict(f)) for f in trial.findings(early, windows=[window])]
@@ -168,8 +177,8 @@ def blind_to_later_rows(trial: Trial) -> list[str]:
 
 def bears_missing_rows(trial: Trial) -> list[str]:
     """No table, empty tables, and columns that are null make no error; of no rows nothing comes."""
-    empty = {name: Held(trial.replay.schema(name).empty_table()) for name in trial.logs()}
-    ends = {f.window_end_us: Window(f.window_start_us, f.window_end_us) for f in trial.findings(trial.as_they_are())}
+    empty = {name: _empty(trial.replay.schema(name), trial.folder / f"{name}-empty.parquet") for name in trial.logs()}
+    ends = {f.window_end_us: Window(f.window_start_us, f.window_end_us) for f in trial.hits}
     held: Mapping[str, Held]
     wrong = []
     for held in ({}, empty):
@@ -185,11 +194,21 @@ def bears_missing_rows(trial: Trial) -> list[str]:
     return wrong
 
 
+def nothing_without_needs(trial: Trial) -> list[str]:
+    """Of rows without those that it says it needs nothing comes, when its query is run all the same."""
+    tables = trial.replay.tables
+    logs = {log for name in trial.plugin.needs for log in (tables[name].reads if name in tables else (name,))}
+    run = type(trial.plugin.__name__, (trial.plugin,), {"needs": (), "__module__": trial.plugin.__module__})
+    left = {name: held for name, held in trial.as_they_are().items() if name not in logs}
+    texts = replace(trial, plugin=run).texts(left) if logs else []
+    return [f"without {', '.join(sorted(logs))} comes {text}" for text in texts]
+
+
 CHECKS: Mapping[str, Callable[[Trial], list[str]]] = {
     check.__name__: check
     for check in (
         *(gives_something, well_formed, same_however_cut, same_in_shards, same_with_threads, same_together),
-        *(same_when_later, found_over_an_edge, blind_to_later_rows, bears_missing_rows),
+        *(same_when_later, found_over_an_edge, blind_to_later_rows, bears_missing_rows, nothing_without_needs),
     )
 }
 
@@ -221,6 +240,7 @@ def _problems(detector: type[Detector], finding: Finding) -> Iterator[str]:
         yield f"reason {finding.reason!r} is no sentence with the numbers in it"
     if not finding.evidence:
         yield "no evidence"
+    yield from misfits(finding.evidence, detector.evidence)
     if all(value is None for value in finding.entity.values()):
         yield "an entity that is nobody"
     if not finding.first_us <= finding.last_us < finding.window_end_us:
@@ -233,6 +253,12 @@ def _problems(detector: type[Detector], finding: Finding) -> Iterator[str]:
         json.dumps(asdict(finding), allow_nan=False)
     except (TypeError, ValueError) as error:
         yield f"cannot be written as JSON: {error}"
+
+
+def _empty(schema: pa.Schema, path: Path) -> Held:
+    """No rows, in a file, so that a query is run over them."""
+    pq.write_table(schema.empty_table(), path)
+    return Held(schema.empty_table(), (str(path),))
 
 
 def _cut(rows: pa.Table, stem: Path, seed: int) -> Held:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -37,6 +38,7 @@ class Watermarks:
     def __init__(self, idle_after_s: float) -> None:
         self.idle_after_s = idle_after_s
         self._streams: dict[tuple[str, str, str], Stream] = {}
+        self._of_log: defaultdict[tuple[str, str], list[Stream]] = defaultdict(list)
         self._begun: set[tuple[str, str]] = set()
 
     def stream(self, sensor: str, table: str, log: str, *, now_s: float) -> Stream:
@@ -44,6 +46,7 @@ class Watermarks:
         key = (sensor, table, log)
         if key not in self._streams:
             self._streams[key] = Stream(sensor, table, log, last_row_s=now_s)
+            self._of_log[sensor, log].append(self._streams[key])
         return self._streams[key]
 
     def set_unread(self, logs: Collection[tuple[str, str]]) -> None:
@@ -53,7 +56,7 @@ class Watermarks:
 
     def reach(self, sensor: str, log: str) -> int | None:
         """How far the committed rows of a log reach, in µs of event time."""
-        reached = [s.reached_us for s in self._streams.values() if (s.sensor, s.log) == (sensor, log)]
+        reached = [s.reached_us for s in self._of_log.get((sensor, log), ())]
         return max((r for r in reached if r is not None), default=None)
 
     def begin(self, sensor: str, log: str) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
 from .. import capture
 from ..config import Config
+from ..deliver.sections import SECTIONS, Section, sections
 from ..errors import AegisError
 from ..registry import Registry
 from .check import Check
@@ -39,16 +39,23 @@ def sensors() -> Iterator[Check]:
         yield Check("captures", "note", what)
 
 
-def indexed(config: Config, registry: Registry) -> Iterator[Check]:
+def delivered(config: Config, registry: Registry) -> Iterator[Check]:
     """Whether the sinks that are configured can be used."""
-    if not config.elasticsearch.url:
+    try:
+        chosen = sections(config, registry)
+    except AegisError as error:
+        yield from (Check("sinks", "problem", str(p)) for p in error.problems)
+        return
+    if not any(section.name in SECTIONS for section in chosen):
         yield Check("elasticsearch", "note", "none is configured; alerts stay in the state and in the NDJSON file")
-        return
-    sink = registry.sinks.get("elasticsearch")
-    if sink is None:
-        yield Check("elasticsearch", "problem", "its sink is not installed; reinstall AegisEnrich")
-        return
-    problems = sink.check(dataclasses.asdict(config.elasticsearch))
-    yield from (Check("elasticsearch", "problem", text) for text in problems)
-    if not problems:
-        yield Check("elasticsearch", "ok", f"{config.elasticsearch.url} answers and has the templates")
+    for section in chosen:
+        problems = section.check()
+        yield from (Check(section.name, "problem", text) for text in problems)
+        if not problems:
+            yield Check(section.name, "ok", _works(section))
+
+
+def _works(section: Section) -> str:
+    if section.name in SECTIONS:
+        return f"{section.settings.get('url') or 'the cloud'} answers and has the templates"
+    return f"a sink of the kind {section.sink.name} whose settings check"

@@ -22,6 +22,7 @@ from typing import Any
 import yaml
 
 from ..errors import ConfigError
+from ..yaml_text import load, text_of
 from .hosts import Hosts
 
 FOREVER = (-(2**62), 2**62)
@@ -52,8 +53,8 @@ class Truth:
 def load_truth(path: Path) -> dict[str, Truth]:
     """Scenario name to its truth. ConfigError names the file and the scenario where it is not of this form."""
     try:
-        told = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        told = load(text_of(path))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"cannot be read: {error}", where=str(path)) from error
     if not isinstance(told, dict) or not all(isinstance(s, dict) for s in told.values()):
         raise ConfigError("not a mapping of scenarios; docs/evaluation.md shows the form", where=str(path))

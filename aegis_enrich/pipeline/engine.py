@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 import pyarrow as pa
 
-from ..config import Config, size_bytes
-from ..correlate import Correlation, Correlator, load_correlation
-from ..decide import Decider, DetectorRule, RuleSet, evaluate_rows, in_force, load_rules
-from ..decide.folders import rule_files
+from ..config import size_bytes
+from ..correlate import Correlation, Correlator
+from ..decide import Decider, RuleSet, evaluate_rows, in_force
 from ..deliver import Delivery
 from ..detect.early import Early
 from ..detect.evaluate import Limits
 from ..detect.executor import Beside, run_together
+from ..detect.jobs import Job
 from ..detect.scheduler import Scheduler, Watch
 from ..detect.watermark import Watermarks
 from ..detect.windows import sealed_end
-from ..enrich import Enrichment
-from ..errors import AegisError, ConfigError
-from ..follow import Follower
-from ..plugin import Sink
-from ..registry import Registry
+from ..errors import AegisError
+from ..follow import Source
+from ..observe.notify import Notifier
+from ..observe.vitals import Rules, Vitals
+from ..plugin import MICROS, DerivedTable, Sink
 from ..store import DiskFull, Holds, Store, Upkeep
 from ..store.state import add
 from .intake import Intake, stream_of
 from .late import count_late
+from .parts import Parts, assemble, can_find, rules_of, stamp
 from .upkeep import UpkeepBeside, holds
+from .watched import Watched
+
+__all__ = ["Engine", "Parts", "assemble", "wall_us"]
 
 log = logging.getLogger(__name__)
 
@@ -49,35 +50,6 @@ FULL_S = 5.0  # between two tries to commit while the disk is full
 TOLD_S = 60.0
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What a run is made of, from the configuration and the plugins that are installed."""
-
-    config: Config
-    registry: Registry
-    enrichment: Enrichment
-    rules: RuleSet
-    correlation: Correlation = field(default_factory=Correlation)
-
-
-def assemble(config: Config, registry: Registry) -> Parts:
-    """Enrichers, rules and detectors as configured; raises ConfigError or Problems where something does not check."""
-    settings = config.enricher_settings()
-    enrichment = Enrichment([kind(settings.get(name, {})) for name, kind in registry.enrichers.items()])
-    rules, correlation = _rules_of(config, registry, enrichment.schema)
-    return Parts(config, registry, enrichment, rules, correlation)
-
-
-def _rules_of(config: Config, registry: Registry, schema: Callable[[str], pa.Schema]) -> tuple[RuleSet, Correlation]:
-    rules = load_rules(config.rules_dir, registry.detectors, schema)
-    if not rules.detectors and not rules.rows:
-        raise ConfigError(
-            "no rule is enabled, so nothing would be watched; enable one, or name other rules in the configuration",
-            where=str(config.rules_dir),
-        )
-    return rules, load_correlation(config.rules_dir, [r.id for r in rules])
-
-
 class Engine:
     """One run over one state: `run_to_end` reads what is there, `run` goes on until `stopping` is set."""
 
@@ -85,14 +57,17 @@ class Engine:
         self,
         parts: Parts,
         store: Store,
-        follower: Follower,
+        follower: Source,
         sinks: Mapping[str, Sink],
         *,
         live: bool,
         index_logs: Sequence[str] = (),
         progress: Callable[[str, Intake], None] = lambda stage, intake: None,
+        watched: Watched | None = None,
     ) -> None:
         config = parts.config
+        self.watched = watched or Watched(Vitals(), Notifier({}))
+        self.vitals = self.watched.vitals
         self.parts, self.store, self.follower, self.progress = parts, store, follower, progress
         self.marks = Watermarks(config.idle_after_s)
         self.intake = Intake(
@@ -105,23 +80,28 @@ class Engine:
             small_seconds=config.flush.small_seconds,
             small_rows=config.flush.small_rows,
             wall_us=wall_us if live else None,
+            vitals=self.vitals,
         )
         self.delivery = Delivery(store, sinks, index_logs=index_logs)
         self.limits = Limits(config.memory_limit, config.threads, store.root / "spill")
         self.min_free = size_bytes(config.retention.min_free)
-        self.stopping = threading.Event()
+        self.vitals.min_free_bytes = self.min_free
+        self.stopping, self.reload_asked = threading.Event(), threading.Event()
+        self.tell: Callable[[str], None] = log.info  # what was asked for by a signal
         self.beside = Beside()
+        self.beside.ended = self._note_ended
         self.upkeep = UpkeepBeside(Upkeep(store, config.retention, self.min_free))
         self._full = self._dry = False  # the last commit found no room; there is no room to read more
         self._lost = 0  # of follower.lost, how many are counted
         self._due_s: dict[str, float] = {}
-        self._rules_stamp, self._rules_due = _stamp(config.rules_dir), False
+        self._rules_stamp, self._rules_due, self._tell_rules = stamp(config.rules_dir), False, False
         self._use_rules(parts.rules, parts.correlation)
         now_s = time.monotonic()
         for known in store.progress():
             for table, reached_us in known.reached.items():
                 log_name = stream_of(known.state.name, known.state.node)
                 self.marks.advance(known.state.sensor, table, log_name, reached_us, now_s=now_s)
+                self.vitals.know(known.state.sensor, known.state.name, reached_us)
 
     def run_to_end(self) -> None:
         """Reads all that is there, evaluates every window with the input's end as the end of time, and delivers."""
@@ -146,6 +126,7 @@ class Engine:
         """Follows the logs until `stopping` is set or the monotonic clock reads `until_s`."""
         self.delivery.start()
         self.early.note_open(self.marks.sensors())
+        self.watched.begin(self)
         try:
             while not self.stopping.is_set() and (until_s is None or time.monotonic() < until_s):
                 room = self._room()
@@ -155,10 +136,12 @@ class Engine:
                 self._go_on()
                 self._keep_up()
                 self.progress("follow", self.intake)
+                self.watched.round(self, room=room)
                 if not read:
                     self.follower.wait(BUSY_S if self.beside.busy else IDLE_S)
         finally:
             self.stopping.set()
+            self.watched.end()
             self.beside.close()
             self.upkeep.close()
             self._last_flush()
@@ -201,7 +184,8 @@ class Engine:
             self._due_s.pop("due", None)
         if self._rules_due:
             self._reload_rules()
-        if self._every("due", 0.2) and (job := self.scheduler.due(self.marks, now_s=time.monotonic())):
+        # As of when it was looked at what is unread: a process that stood still since then does not know what came.
+        if self._every("due", 0.2) and (job := self.scheduler.due(self.marks, now_s=self.intake.looked_s)):
             self.beside.start(job)
 
     def _tell_early(self) -> None:
@@ -214,18 +198,45 @@ class Engine:
             job.run_here()
             now_s = time.monotonic()
             self._due_s["early"] = now_s + max(EARLY_S, 9 * (now_s - begun_s))
+            self.vitals.evaluated(job.work.plugin.name, "early", job.work.sensor, now_s - begun_s, failed=False)
 
     def _keep_house(self) -> None:
         if self._every("settle", 1.0):
             self._mark_row_rules()
             self._settle()
             self._note_lost()
-        if self._every("refresh", RULES_S):
-            if self.parts.enrichment.refresh():
-                self.decider.config_hash = self._config_hash()
-            self._rules_due |= _stamp(self.parts.config.rules_dir) != self._rules_stamp
+        if self.reload_asked.is_set():
+            self._reload()
+        elif self._every("refresh", RULES_S):
+            self._refresh()
+            self._rules_due |= stamp(self.parts.config.rules_dir) != self._rules_stamp
             if self._rules_due and not self.beside.busy:
                 self._reload_rules()
+
+    def _refresh(self) -> bool:
+        """Takes up lists that were replaced; True where one was."""
+        renewed = self.parts.enrichment.refresh()
+        if renewed:
+            self.decider.config_hash = self._config_hash()
+        return renewed
+
+    def _reload(self) -> None:
+        """Takes up lists at once and rules as soon as no evaluation runs, and tells what is in force or was refused."""
+        self.reload_asked.clear()
+        self.watched.notifier.reloading()
+        self.watched.before_reload()
+        failed = dict(self.parts.enrichment.failures)
+        renewed = self._refresh()
+        refused = [name for name, n in self.parts.enrichment.failures.items() if n > failed.get(name, 0)]
+        self.tell(f"reload: lists {'renewed' if renewed else 'are as they were'}")
+        for name in refused:
+            self.tell(f"reload: {name} could not take up its files, the old ones stay in force; the log says why")
+        self._rules_due = self._tell_rules = True
+        if self.beside.busy:
+            self.tell("reload: rules are taken up once the evaluation that runs has ended")
+        else:
+            self._reload_rules()
+        self.watched.notifier.ready(self.watched.status())
 
     def _keep_up(self) -> None:
         """Lets the state's upkeep go on beside, on a full disk too: it may make room."""
@@ -242,10 +253,15 @@ class Engine:
     def _note_lost(self) -> None:
         """Counts what was written and can no longer be read, and says it."""
         for lost in self.follower.lost[self._lost :]:
-            size = "an unknown number of" if lost.bytes is None else f"{lost.bytes:,}"
-            log.error("%s: %s bytes are gone that were not read; keep archives longer", lost.path, size)
+            what, number, longer = "bytes", lost.bytes, "archives"
+            if lost.messages is not None:
+                what, number, longer = "messages", lost.messages or None, "them (retention.ms of the topic)"
+            size = "an unknown number of" if number is None else f"{number:,}"
+            log.error("%s: %s %s are gone that were not read; keep %s longer", lost.path, size, what, longer)
             with self.store.transaction() as tx:
-                add(tx, "lost_bytes", lost.sensor, lost.bytes or 1)
+                add(tx, f"lost_{what}", lost.sensor, number or 1)
+            if lost.messages is None:
+                self.vitals.lost.add(lost.sensor, by=number or 1)
             self._lost += 1
 
     def _settle(self, *, all_of_them: bool = False) -> None:
@@ -264,7 +280,7 @@ class Engine:
 
     def _mark_row_rules(self) -> None:
         """Row rules see a row when it comes: their periods close with the watermark, as late as the slowest sensor."""
-        moved = list(self._row_marks(time.monotonic()))
+        moved = list(self._row_marks(self.intake.looked_s))
         if moved:
             with self.store.transaction() as tx:
                 for sensor, unit, until in moved:
@@ -296,7 +312,7 @@ class Engine:
         self.decider = Decider(rules, self.parts.enrichment.describe, self._config_hash(), wall_us)
         self.scheduler = Scheduler(
             self.store,
-            [Watch(r.detector, r.tuning, r.lateness_s) for r in rules.detectors.values() if _can_find(r)],
+            [Watch(r.detector, r.tuning, r.lateness_s) for r in rules.detectors.values() if can_find(r)],
             self.parts.registry.tables,
             self._schema,
             self.decider.window,
@@ -324,9 +340,9 @@ class Engine:
 
     def _reload_rules(self) -> None:
         """Takes up changed rules between two evaluations; what does not check is said and changes nothing."""
-        self._rules_due, self._rules_stamp = False, _stamp(self.parts.config.rules_dir)
+        self._rules_due, self._rules_stamp = False, stamp(self.parts.config.rules_dir)
         try:
-            rules, correlation = _rules_of(self.parts.config, self.parts.registry, self._schema)
+            rules, correlation = rules_of(self.parts.config, self.parts.registry, self._schema)
         except AegisError as error:
             refused = in_force.in_a_line(error, self.parts.config.rules_dir)
             log.warning("the changed rules do not check, so the old ones stay in force: %s", refused)
@@ -343,12 +359,22 @@ class Engine:
         """Keeps in the state what is in force; where that is new, puts alerts under it that are there already."""
         digest = f"{self.rules.hash} {self.correlation.hash}"
         now = in_force.InForce(str(self.parts.config.rules_dir), digest, refused)
+        before = self.vitals.rules
+        since_s = before.since_s if before and before.digest == digest else wall_us() / MICROS
+        self.vitals.rules = Rules(len(self.rules.detectors), len(self.rules.rows), digest, since_s, refused)
+        if self._tell_rules:
+            self._tell_rules = False
+            self.tell(f"reload: {self.vitals.rules}")
         try:
             with self.store.transaction() as tx:
                 if in_force.note(tx, now):
                     self.decider.review(tx)
         except DiskFull as error:
             log.warning("%s; what is suppressed now is withdrawn at the next start", error)
+
+    def _note_ended(self, job: Job, seconds: float, failed: bool) -> None:
+        kind = "hour" if issubclass(job.work.plugin, DerivedTable) else "window"
+        self.vitals.evaluated(job.work.plugin.name, kind, job.work.sensor, seconds, failed=failed)
 
     def _last_flush(self) -> None:
         try:
@@ -363,27 +389,6 @@ class Engine:
             return False
         self._due_s[what] = now_s + seconds
         return True
-
-
-def _can_find(rule: DetectorRule) -> bool:
-    """Whether there is a point in running it; said where there is none."""
-    try:
-        why = rule.detector.idle(rule.tuning)
-    except AegisError as error:
-        log.error("%s is not run: %s", rule.id, error)
-        return False
-    if why:
-        log.info("%s %s", rule.id, why)
-    return not why
-
-
-def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    """What tells that a folder of rules, or the one that it extends, has changed."""
-    found = []
-    for path in rule_files(folder).values():
-        with contextlib.suppress(OSError):  # an editor has just put another file in its place
-            found.append((str(path), path.stat().st_mtime_ns, path.stat().st_size))
-    return tuple(found)
 
 
 def wall_us() -> int:

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import heapq
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..decide.row_rules import RowHit
-from ..decode import decode
 from ..detect.watermark import ANY, Watermarks
 from ..enrich import Enrichment
-from ..follow import Follower, LogFile
+from ..follow import KAFKA, Chunk, LogFile, Source
+from ..observe.vitals import Vitals
 from ..plugin import HOUR_US
 from ..store import Segment, Store
 from ..store.state import add
 from ..tables import OVERFLOWS, TABLES
+from .chunks import decode_chunk
 from .writer import Flush, Waiting, Writer
 
 READ_BYTES = 4 * 2**20
+LOOKED_AT = 64  # logs that are looked at for each that is read: of thousands, each look takes long
+WAITING_BYTES = 256 * 2**20  # of lines whose rows are not committed yet: rows may be long
 BESIDE_ROWS = 16_384  # a flush of fewer is written at once: beside the reading it would only be committed later
 EARLY_S = 2.0  # how long rows of early tables wait at most
 FUTURE_US = HOUR_US  # a row further ahead of the wall clock than this never moves the watermark
@@ -47,7 +52,7 @@ class Intake:
 
     def __init__(
         self,
-        follower: Follower,
+        follower: Source,
         enrichment: Enrichment,
         store: Store,
         marks: Watermarks,
@@ -58,11 +63,13 @@ class Intake:
         small_rows: int,
         clock: Callable[[], float] = time.monotonic,
         wall_us: Callable[[], int] | None = None,
+        vitals: Vitals | None = None,
     ) -> None:
         self.follower, self.enrichment, self.store, self.marks = follower, enrichment, store, marks
         self.limit_rows, self.seconds = rows, seconds
         self.small_seconds, self.small_rows = small_seconds, small_rows
         self.clock, self.wall_us = clock, wall_us
+        self.vitals = vitals or Vitals()
         self.row_rules: RowRules = lambda table, sensor, rows: ()
         self.apply_rows: Callable[[sqlite3.Connection, Sequence[RowHit]], None] = lambda tx, hits: None
         self.early_tables: Collection[str] = ()  # their rows are committed soon and told to `early`
@@ -71,41 +78,55 @@ class Intake:
         self.counts = Counts()
         self._waiting: dict[LogFile, Waiting] = {}
         self._finished: list[LogFile] = []
-        self._writer = Writer(store.write)
-        self._idle = False  # nothing was there to read when last asked
+        self._writer = Writer(self.vitals.flushes.timed(store.write, "write"))
+        self.looked_s = clock()  # when it was last asked what there is to read
+        self._idle = False  # nothing was there to read then
         self._failed = False  # the last flush could not be committed
 
     def read(self, limit: int = READ_BYTES) -> bool:
-        """Reads on in the log that is furthest behind; False where none has anything to read."""
+        """Reads on in the log that is furthest behind (of many, in some); False where none has anything to read."""
         pending = self.look()
         if not pending:
             return False
-        file = min(enumerate(pending), key=lambda p: (self._reach(p[1]), p[0]))[1]
-        chunk = self.follower.read(file, limit)
-        if chunk is None:  # truncated or moved just now: the next look tells what it is
-            return True
+        some = 1 + len(pending) // LOOKED_AT
+        for _, file in heapq.nsmallest(some, enumerate(pending), key=lambda p: (self._reach(p[1]), p[0])):
+            chunk = self.follower.read(file, limit)
+            if chunk is None:  # truncated or moved just now: the next look tells what it is
+                break
+            for one, lines in ((file, chunk), *chunk.beside):
+                self._take(one, lines)
+            limit -= len(chunk.data)
+            if limit <= 0:
+                break
+        return True
+
+    def _take(self, file: LogFile, chunk: Chunk) -> None:
+        """Decodes and enriches what was read of a log, to wait until it is committed."""
         waiting = self._waiting.get(file)
-        decoded = decode(
-            file.name, chunk.data, offset=chunk.log.position, context=chunk.log.context, sensor=file.sensor
-        )
+        decoded = decode_chunk(file, chunk)
         file.context = decoded.context
         if waiting is None:
             waiting = self._waiting[file] = Waiting(chunk.end, self.clock())
         waiting.state = replace(chunk.end, context=decoded.context)
         waiting.bad.extend(decoded.bad)
+        waiting.bytes += len(chunk.data)
         for table, rows in decoded.tables.items():
             enriched = self.enrichment.apply(table, rows)
             waiting.tables.setdefault(table, []).append(enriched)
             waiting.rows += rows.num_rows
-            self._note_reach(waiting, table, rows)
+            self._note_reach(file, waiting, table, rows)
             waiting.hits.extend(self.row_rules(table, file.sensor, enriched))
+        if not chunk.data and not decoded.bad:
+            return  # of messages, only how far they are read
+        rows_read = sum(t.num_rows for t in decoded.tables.values())
         self.counts.bytes += len(chunk.data)
-        self.counts.rows[file.name] += sum(t.num_rows for t in decoded.tables.values())
+        self.counts.rows[file.name] += rows_read
         self.counts.bad[file.name] += len(decoded.bad)
-        return True
+        self.vitals.read(file.sensor, file.name, size=len(chunk.data), rows=rows_read, bad=len(decoded.bad))
 
     def look(self) -> list[LogFile]:
         """The logs with anything to read; they hold the watermark, though reading may have to wait."""
+        self.looked_s = self.clock()
         pending = self.follower.pending()
         self._note_unread(pending)
         self._idle = not pending
@@ -115,6 +136,12 @@ class Intake:
     def waiting_rows(self) -> int:
         return sum(w.rows for w in self._waiting.values())
 
+    def _is_much(self) -> bool:
+        """Whether what waits is to be committed whatever its age: lines may be long, and most of them bad."""
+        waiting = self._waiting.values()
+        lines = sum(w.rows + len(w.bad) for w in waiting)
+        return lines >= self.limit_rows or sum(w.bytes for w in waiting) >= WAITING_BYTES
+
     def flush_due(self) -> bool:
         """Commits what has waited long enough, or everything where too many rows wait; True where it did.
 
@@ -123,8 +150,8 @@ class Intake:
         if self._writer.ready or self._idle:
             self._settle()
         now = self.clock()
-        due = [f for f, w in self._waiting.items() if w.urgent or now - w.since_s >= self._patience(w)]
-        if self.waiting_rows >= self.limit_rows:
+        due = self._together(f for f, w in self._waiting.items() if w.urgent or now - w.since_s >= self._patience(w))
+        if self._is_much():
             due = list(self._waiting)
         beside = not self._idle and not self._failed and sum(self._waiting[f].rows for f in due) >= BESIDE_ROWS
         if beside:
@@ -141,11 +168,16 @@ class Intake:
         if flush.logs or flush.done:
             self._commit(flush, lambda: self._writer.now(flush))
 
+    def _together(self, files: Iterable[LogFile]) -> list[LogFile]:
+        """These logs and those that wait and share a position with one of them."""
+        chosen = {one: None for f in files for one in (f, *f.together) if one in self._waiting}
+        return list(chosen)
+
     def _chosen(self, files: Sequence[LogFile]) -> Flush:
-        """What waits of these logs, taken out, and the logs that are read to their ends with nothing waiting."""
+        """What waits of these logs, taken out, and the logs whose state is to be kept with nothing waiting."""
         logs = {f: self._waiting.pop(f) for f in files}
         self._finished += self.follower.finished()
-        return Flush(logs, [f for f in self._finished if f not in self._waiting])
+        return Flush(logs, {f: f.state for f in self._finished if f not in self._waiting})
 
     def _settle(self) -> None:
         """Waits for the segments that are being written, and commits them; raises DiskFull as `flush` does."""
@@ -155,7 +187,7 @@ class Intake:
 
     def _commit(self, flush: Flush, written: Callable[[], Sequence[Segment]]) -> None:
         """Names the segments in the manifest with all that becomes true with them; where it cannot, all waits again."""
-        late: Counter[str] = Counter()
+        late: Counter[tuple[str, str]] = Counter()
 
         def within(tx: sqlite3.Connection) -> None:
             self.apply_rows(tx, flush.hits)
@@ -164,16 +196,22 @@ class Intake:
             for (table, sensor), parts in flush.tables().items():
                 for part in parts:
                     add(tx, "overflow_rows", sensor, _overflows(table, part))
-                    late[table] += self.late(tx, sensor, table, part)
+                    late[sensor, table] += self.late(tx, sensor, table, part)
 
         try:
-            self.store.commit(written(), flush.progress(), flush.dead_letters(), within=within)
+            segments = written()
+            commit = self.vitals.flushes.timed(partial(self.store.commit, within=within), "commit")
+            commit(segments, flush.progress(), flush.dead_letters())
         except BaseException:
             self._take_back(flush)
             raise
         self._failed = False
         self._finished = [f for f in self._finished if f not in flush.done]
-        self.counts.late.update(late)
+        self.follower.committed({file: waiting.state for file, waiting in flush.logs.items()})
+        for (sensor, table), number in late.items():
+            self.counts.late[table] += number
+            if number:
+                self.vitals.late.add(sensor, table, by=number)
         now = self.clock()
         for file, waiting in flush.logs.items():
             self.marks.begin(file.sensor, stream_of(file.name, file.node))
@@ -197,7 +235,7 @@ class Intake:
             return min(self.seconds, EARLY_S)
         return self.seconds if waiting.rows >= self.small_rows else max(self.seconds, self.small_seconds)
 
-    def _note_reach(self, waiting: Waiting, table: str, rows: pa.Table) -> None:
+    def _note_reach(self, file: LogFile, waiting: Waiting, table: str, rows: pa.Table) -> None:
         """Moves the reach of a table on to its greatest `end_ts`, rows of the future left out (and counted)."""
         ends = rows["end_ts"].cast(pa.int64())
         if self.wall_us is not None:
@@ -209,6 +247,7 @@ class Intake:
         most = pc.max(ends).as_py()
         if most is not None:
             waiting.reach(table, most)
+            self.vitals.reach(file.sensor, file.name, most)
 
     def _reach(self, file: LogFile) -> int:
         """How far this log has been read, for the choice of the next; a log that is new comes first."""
@@ -217,11 +256,12 @@ class Intake:
         return max([*chain(*read), -(2**62) if committed is None else committed])
 
     def _note_unread(self, pending: Sequence[LogFile]) -> None:
-        for file in pending:
-            table = file.name if file.name in TABLES else ANY  # so that it holds the watermark before its first row
-            self.marks.stream(file.sensor, table, stream_of(file.name, file.node), now_s=self.clock())
-        unread = {(f.sensor, stream_of(f.name, f.node)) for f in (*pending, *self._waiting, *self._writer.logs)}
-        self.marks.set_unread(unread)
+        unread = {*((f.sensor, f.name, f.node) for f in pending), *self.follower.held_back}
+        for sensor, name, node in unread:
+            table = name if name in TABLES else ANY  # so that it holds the watermark before its first row
+            self.marks.stream(sensor, table, stream_of(name, node), now_s=self.clock())
+        unread |= {(f.sensor, f.name, f.node) for f in (*self._waiting, *self._writer.logs)}
+        self.marks.set_unread({(sensor, stream_of(name, node)) for sensor, name, node in unread})
 
 
 def _overflows(table: str, rows: pa.Table) -> int:
@@ -233,5 +273,10 @@ def _overflows(table: str, rows: pa.Table) -> int:
 
 
 def stream_of(name: str, node: str) -> str:
-    """What tells one log of a sensor from another for the watermark: its name and the node that writes it."""
+    """What tells one log of a sensor from another for the watermark: its name and the node that writes it.
+
+    A partition of Kafka is one log of many tables, as EVE is.
+    """
+    if node.startswith(KAFKA):
+        return node
     return f"{name}-{node}" if node else name

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from ..deliver import Delivery
+from ..deliver.alerts import AlertLane
 from ..deliver.rows import RowLane
 from ..detect.scheduler import Scheduler
 from ..errors import StateError
@@ -69,7 +70,7 @@ def holds(store: Store, delivery: Delivery, scheduler: Scheduler, sensors: Seque
     Cursors of sinks that this run does not have count for log rows, since those sinks may come back.
     """
     rows: dict[str, int] = {}
-    outbox: int | None = None
+    outbox: dict[str, int] = {}
     for key, position in store.query("SELECT sink, position FROM cursors WHERE instr(sink, '#') > 0"):
         table = str(key).rpartition("#")[2]
         rows[table] = min(position, rows.get(table, position))
@@ -77,8 +78,8 @@ def holds(store: Store, delivery: Delivery, scheduler: Scheduler, sensors: Seque
         position = lane.cursor.position
         if isinstance(lane, RowLane):
             rows[lane.table] = min(position, rows.get(lane.table, position))
-        else:
-            outbox = position if outbox is None else min(position, outbox)
+        elif isinstance(lane, AlertLane):
+            outbox |= {kind: min(position, outbox.get(kind, position)) for kind in lane.kinds}
     return Holds(rows, outbox, _needs(store, scheduler, sensors))
 
 

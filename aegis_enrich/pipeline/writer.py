@@ -28,6 +28,7 @@ class Waiting:
     hits: list[RowHit] = field(default_factory=list)
     reached: dict[str, int] = field(default_factory=dict)  # table -> greatest end_ts in µs
     rows: int = 0
+    bytes: int = 0  # of the lines
     future: int = 0  # of these, further ahead of the wall clock than can be
 
     @property
@@ -41,6 +42,7 @@ class Waiting:
         self.bad += later.bad
         self.hits += later.hits
         self.rows += later.rows
+        self.bytes += later.bytes
         self.future += later.future
         for table, parts in later.tables.items():
             self.tables.setdefault(table, []).extend(parts)
@@ -53,10 +55,11 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Flush:
-    """What becomes durable together: the rows of these logs with their positions, and logs that are read to the end."""
+    """What becomes durable together: the rows of these logs with their positions, and how logs stand of which no rows
+    wait. (These may be read on while it is written: their states are those of its beginning.)"""
 
     logs: Mapping[LogFile, Waiting]
-    done: Sequence[LogFile] = ()
+    done: Mapping[LogFile, LogState] = field(default_factory=dict)
 
     @property
     def hits(self) -> list[RowHit]:
@@ -76,7 +79,7 @@ class Flush:
 
     def progress(self) -> list[LogProgress]:
         read = [LogProgress(w.state, dict(w.reached), w.rows, len(w.bad)) for w in self.logs.values()]
-        return [*read, *(LogProgress(f.state, {}, 0, 0) for f in self.done)]
+        return [*read, *(LogProgress(state, {}, 0, 0) for state in self.done.values())]
 
     def dead_letters(self) -> list[DeadLetter]:
         return [DeadLetter(w.state.path, b.offset, b.line, b.reason) for w in self.logs.values() for b in w.bad]

@@ -97,7 +97,8 @@ def aegis_count(doc: Document) -> str:
 def _end(doc: Document, side: str) -> Markup:
     """One end: its address, its name, port, place."""
     address, name, port = at(doc, f"{side}.ip"), at(doc, f"{side}.domain"), at(doc, f"{side}.port")
-    place = [at(doc, f"{side}.{p}") for p in ("asset.name", "as.organization.name", "geo.country_iso_code")]
+    places = (f"aegis.{side}.asset.name", f"{side}.as.organization.name", f"{side}.geo.country_iso_code")
+    place = [at(doc, path) for path in places]
     about = ", ".join(str(p) for p in (name if address else "", f"port {port}" if port else "", *place) if p)
     return join([address or name, tag("small", about) if about else NOTHING])
 

@@ -59,7 +59,7 @@ def _asked(key: str, evidence: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """The query of a beacon's key: a name, `address:port/protocol`, `address:*` for ports by turns, or `peers`."""
     address, _, socket = key.rpartition(":")
     port, slash, proto = socket.partition("/")
-    servers, ports = list(evidence.get("servers") or ()), list(evidence.get("ports") or ())
+    servers, ports = list(evidence.get("servers_sample") or ()), list(evidence.get("ports") or ())
     if key and key != "peers" and not slash and socket != "*":
         return "calls_by_name", {"name": key}
     if slash and port.isdigit():

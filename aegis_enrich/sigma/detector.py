@@ -11,7 +11,14 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from ..evidence import typed
 from ..plugin import Detector
+
+CORRELATED = typed(
+    string="rules",
+    count="rows timespan_s temporal temporal_ordered event_count value_count",
+    double="least value_sum value_avg value_percentile value_median",
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,7 @@ class OfPlan(Detector, metaclass=_Made):
     """Scores a correlation's spans; the detector itself is made by `detector_of`."""
 
     plan: ClassVar[Plan]
+    evidence = CORRELATED
 
     @classmethod
     def sql(cls) -> str:

@@ -13,7 +13,7 @@ def required_literal(pattern: str) -> str:
     """The longest, in lower case; "" where none is sure. Groups, classes and alternatives are passed over."""
     try:
         runs = list(_runs(pattern))
-    except (_Unsure, IndexError):
+    except (_Unsure, IndexError, RecursionError):
         return ""
     return max((run.lower() for run in runs if run.isascii()), key=len, default="")
 
@@ -27,14 +27,13 @@ def _runs(pattern: str) -> Iterator[str]:
     run, at = "", 0
     while at < len(pattern):
         token, literal = _token(pattern, at)
-        after = pattern[at + len(token) :]
         at += len(token)
         if token == "|":
             raise _Unsure
-        if literal is None or after.startswith(_OPTIONAL):
+        if literal is None or pattern.startswith(_OPTIONAL, at):
             yield run
             run = ""
-        elif after.startswith(("+", "{")):
+        elif pattern.startswith(("+", "{"), at):
             yield run + literal
             run = ""
         else:
@@ -55,7 +54,8 @@ def _token(pattern: str, at: int) -> tuple[str, str | None]:
     if character in "([":
         return pattern[at : _closing(pattern, at) + 1], None
     if character == "{":
-        return pattern[at : pattern.index("}", at) + 1] if "}" in pattern[at:] else _unsure(), None
+        end = pattern.find("}", at)
+        return pattern[at : end + 1] if end >= 0 else _unsure(), None
     return character, None if character in ".^$*+?)]}|" else character
 
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from ..errors import StateError
 from ..plugin import DAY_US, HOUR_US
+from . import holds
 from .lake import ROW_GROUP, TEMPORARY, Lake, Segment, disk_error, parquet_options, sync_file, sync_folder
 from .state import Store
 
@@ -101,8 +102,9 @@ def merge(lake: Lake, parts: Sequence[Segment]) -> Segment:
 def _write(parts: Sequence[Segment], temporary: Path) -> int:
     """Streams the rows of all parts into one file; how many they were."""
     schema = _schema(parts)
+    told = schema.with_metadata(holds.metadata(parts))
     rows = 0
-    with pq.ParquetWriter(temporary, schema, **parquet_options(schema, derived=parts[0].derived)) as writer:
+    with pq.ParquetWriter(temporary, told, **parquet_options(schema, derived=parts[0].derived, merged=True)) as writer:
         for table in _row_groups(batch for part in parts for batch in _batches(part.path, schema)):
             writer.write_table(table, row_group_size=ROW_GROUP)
             rows += table.num_rows

@@ -30,9 +30,9 @@ def _schema() -> str:
 class Schema:
     """What the state looks like; `migrations` holds, by N, the script that takes version N to N + 1."""
 
-    version: int = 2
+    version: int = 3
     script: Callable[[], str] = _schema
-    migrations: Mapping[int, str] = field(default_factory=lambda: {1: _script("to_2.sql")})
+    migrations: Mapping[int, str] = field(default_factory=lambda: {1: _script("to_2.sql"), 2: _script("to_3.sql")})
 
 
 SCHEMA = Schema()

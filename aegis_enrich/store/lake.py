@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from ..errors import StateError
 from ..plugin import DAY_US, HOUR_US
+from .clustered import CLUSTERED, clustered
 
 TEMPORARY = ".tmp"
 ROW_GROUP = 131_072
@@ -113,7 +114,8 @@ class Lake:
         temporary = path.with_suffix(TEMPORARY)
         try:
             options = parquet_options(group.rows.schema, derived=group.hour_us is not None)
-            pq.write_table(group.rows, temporary, row_group_size=ROW_GROUP, **options)
+            rows = group.rows if group.hour_us is not None else clustered(group.rows)
+            pq.write_table(rows, temporary, row_group_size=ROW_GROUP, **options)
             sync_file(temporary)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -219,8 +221,12 @@ def _make(folder: Path, root: Path) -> list[Path]:
     return changed
 
 
-def parquet_options(schema: pa.Schema, *, derived: bool) -> dict[str, Any]:
-    """How a segment is written; of a log's columns only `end_ts` decides what is read, so only it has statistics.
+def parquet_options(schema: pa.Schema, *, derived: bool, merged: bool = False) -> dict[str, Any]:
+    """How a segment is written; of a log's columns few decide what is read, so only these have statistics.
+
+    Rows that are new are read by twenty queries within the hour, so they are packed by what unpacks fastest; what is
+    merged, and hours, are kept long and read seldom. (Of a conn.log zstd takes a fifth less room than Snappy does, and
+    all detectors together an eighth more time.)
 
     Times are stored by their differences, ids one after the other behind all their lengths: no dictionary is worth it
     where hardly two values are equal. (Over a conn.log that is 14 % smaller, written in three quarters of the
@@ -230,11 +236,10 @@ def parquet_options(schema: pa.Schema, *, derived: bool) -> dict[str, Any]:
     ids = [f.name for f in schema if f.name in _IDS]
     repeated = [f for f in schema if f.name not in (*times, *ids)]
     return {
-        "compression": "zstd",
-        "compression_level": 1,
+        **({"compression": "zstd", "compression_level": 1} if derived or merged else {"compression": "snappy"}),
         "use_dictionary": [f"{f.name}.list.element" if pa.types.is_list(f.type) else f.name for f in repeated],
         "column_encoding": dict.fromkeys(times, "DELTA_BINARY_PACKED") | dict.fromkeys(ids, "DELTA_LENGTH_BYTE_ARRAY"),
-        "write_statistics": True if derived else ["end_ts"],
+        "write_statistics": True if derived else ["end_ts", *(c for c in CLUSTERED if c in schema.names)],
         "store_schema": True,
     }
 

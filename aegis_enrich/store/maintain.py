@@ -12,6 +12,7 @@ from ..config import Retention
 from ..errors import StateError
 from . import compact, retain
 from .lake import DiskFull
+from .letters import take_orders
 from .state import Store
 
 log = logging.getLogger(__name__)
@@ -21,12 +22,12 @@ log = logging.getLogger(__name__)
 class Holds:
     """Who still needs what. `rows`: table -> the number that every cursor of its log rows has passed.
 
-    `outbox`: the position that every sink has passed, None where there is none. `needs`: (table, sensor) -> the least
-    event time in µs that a window which is not evaluated yet needs.
+    `outbox`: kind -> the position that every sink which takes it has passed; no entry where none does. `needs`: (table,
+    sensor) -> the least event time in µs that a window which is not evaluated yet needs.
     """
 
     rows: Mapping[str, int] = field(default_factory=dict)
-    outbox: int | None = None
+    outbox: Mapping[str, int] = field(default_factory=dict)
     needs: retain.Needs = field(default_factory=dict)
 
 
@@ -49,6 +50,7 @@ class Upkeep:
             retain.remove(store, segments, now_us=now_us, needs=holds.needs, held=holds.rows)
             more += len(segments)
         more += retain.forget_alerts(store, ages, newest)
+        more += take_orders(store)
         more += retain.forget_documents(store, now_us=now_us, delivered=holds.outbox)
         more += retain.forget_dead_letters(store, ages.dead_letters)
         compact.forget_parts(store, holds.rows)

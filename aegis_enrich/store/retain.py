@@ -6,6 +6,7 @@ sensor can be read beside live ones of another, and of all sensors for alerts. R
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,12 +14,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from ..config import Retention, size_bytes
 from ..plugin import DAY_US, HOUR_US
 from .lake import Segment
+from .letters import KEPT_BYTES
 from .state import Store, add
 
 log = logging.getLogger(__name__)
 
 TOMBSTONE_US = HOUR_US  # wall clock: how long the file of a replaced segment stays for those who read it
-OUTBOX_US = 6 * HOUR_US  # wall clock: how long the outbox keeps what every sink has
+OUTBOX_US = 6 * HOUR_US  # wall clock: how long the outbox keeps what is not the newest revision
+HEALTH_DOCUMENTS = 50_000  # of the outbox: five weeks of one sensor, about 40 MB
+NOBODY = 2**62  # the position that all sinks have passed where there is none
 FUTURE_US = HOUR_US
 AT_ONCE = 1_000  # rows or segments a transaction
 
@@ -163,29 +167,52 @@ def forget_alerts(store: Store, ages: Retention, newest: Mapping[str, int]) -> i
     return len(rows)
 
 
-def forget_documents(store: Store, *, now_us: int, delivered: int | None) -> int:
-    """Drops what the outbox need not keep: revisions that every sink has passed and that are not the newest one.
+def forget_documents(store: Store, *, now_us: int, delivered: Mapping[str, int]) -> int:
+    """Drops what the outbox need not keep; how many.
 
-    The newest revision of an alert stays as long as the alert, so that a sink that comes later gets every alert once;
-    so does that of an incident.
-    `delivered`: the position that every sink in use has passed, None where there is none.
+    Revisions that are not the newest go once every sink has passed them, or after some hours where one has not: the
+    newest holds all that they said. That one stays as long as the alert or the incident, so that a sink that comes
+    later gets every alert once. Health documents go once they are passed, and the oldest where there are too many.
+    `delivered`: kind -> the position that every sink in use which takes it has passed; no entry where none takes it.
+    """
+    before_us = now_us - OUTBOX_US
+    kinds = [kind for (kind,) in store.query("SELECT DISTINCT kind FROM outbox")]
+    passed = json.dumps({kind: delivered.get(kind, NOBODY) for kind in kinds})
+    superseded = "EXISTS (SELECT 1 FROM outbox AS n WHERE n.kind = o.kind AND n.id = o.id AND n.seq > o.seq)"
+    rows = store.query(
+        "SELECT seq, seq > passed.value FROM outbox AS o JOIN json_each(?) AS passed ON passed.key = o.kind"
+        f" WHERE queued_us < ? AND ({superseded} OR (seq <= passed.value AND ("
+        " kind = 'health'"
+        " OR (kind = 'alert' AND NOT EXISTS (SELECT 1 FROM alerts AS a WHERE a.alert_id = o.id))"
+        " OR (kind = 'incident' AND NOT EXISTS (SELECT 1 FROM incidents AS i WHERE i.incident_id = o.id))))) LIMIT ?",
+        [passed, before_us, AT_ONCE],
+    )
+    health = store.query(
+        "SELECT seq FROM outbox WHERE kind = 'health' ORDER BY seq DESC LIMIT ? OFFSET ?", [AT_ONCE, HEALTH_DOCUMENTS]
+    )
+    if rows or health:
+        with store.transaction() as tx:
+            tx.executemany("DELETE FROM outbox WHERE seq = ?", [(seq,) for seq, _ in rows])
+            dropped = tx.executemany("DELETE FROM outbox WHERE seq = ?", health).rowcount
+            add(tx, "outbox_superseded", "", sum(undelivered for _, undelivered in rows))
+            add(tx, "outbox_dropped_health", "", max(0, dropped))
+    return len(rows) + len(health)
+
+
+def forget_dead_letters(store: Store, most: int, most_bytes: int = KEPT_BYTES) -> int:
+    """Keeps the newest lines and the newest documents, so many of each, documents up to so many bytes; how many went.
+
+    (Counters tell how many there were.) A flood of bad lines drives out no refused alert.
     """
     rows = store.query(
-        "SELECT seq FROM outbox AS o WHERE seq <= ? AND queued_us < ? AND ("
-        " EXISTS (SELECT 1 FROM outbox AS n WHERE n.kind = o.kind AND n.id = o.id AND n.seq > o.seq)"
-        " OR (kind = 'alert' AND NOT EXISTS (SELECT 1 FROM alerts AS a WHERE a.alert_id = o.id))"
-        " OR (kind = 'incident' AND NOT EXISTS (SELECT 1 FROM incidents AS i WHERE i.incident_id = o.id))) LIMIT ?",
-        [2**62 if delivered is None else delivered, now_us - OUTBOX_US, AT_ONCE],
+        "SELECT letter_id FROM dead_letters WHERE kind = '' ORDER BY letter_id DESC LIMIT ? OFFSET ?", [AT_ONCE, most]
     )
-    if rows:
-        with store.transaction() as tx:
-            tx.executemany("DELETE FROM outbox WHERE seq = ?", rows)
-    return len(rows)
-
-
-def forget_dead_letters(store: Store, most: int) -> int:
-    """Keeps the newest dead letters; how many went. (Counters tell how many there were.)"""
-    rows = store.query("SELECT letter_id FROM dead_letters ORDER BY letter_id DESC LIMIT ? OFFSET ?", [AT_ONCE, most])
+    rows += store.query(
+        "SELECT letter_id FROM (SELECT letter_id, row_number() OVER newest AS number,"
+        " sum(length(body)) OVER newest AS upto FROM dead_letters WHERE kind != ''"
+        " WINDOW newest AS (ORDER BY letter_id DESC)) WHERE number > ? OR upto > ? LIMIT ?",
+        [most, most_bytes, AT_ONCE],
+    )
     if rows:
         with store.transaction() as tx:
             tx.executemany("DELETE FROM dead_letters WHERE letter_id = ?", rows)

@@ -137,7 +137,7 @@ CREATE TABLE incidents (
 
 CREATE TABLE outbox (
     seq      INTEGER PRIMARY KEY AUTOINCREMENT,
-    kind     TEXT NOT NULL,                 -- alert, incident
+    kind     TEXT NOT NULL,                 -- alert, incident, health
     id       TEXT NOT NULL,
     revision INTEGER NOT NULL,
     queued_us INTEGER NOT NULL DEFAULT (strftime('%s', 'now') * 1000000),  -- wall clock
@@ -152,8 +152,17 @@ CREATE TABLE dead_letters (
     origin    TEXT NOT NULL,                -- a log's path, or sink:<name>
     offset    INTEGER NOT NULL,             -- byte in the decompressed log, or position in the outbox
     reason    TEXT NOT NULL,
-    body      BLOB NOT NULL                 -- the line or document, cut at 4 KiB
+    body      BLOB NOT NULL,                -- the line, cut at 4 KiB, or the document
+    kind      TEXT NOT NULL DEFAULT '',     -- of a document: alert, incident, health, row; '' of a line
+    doc_id    TEXT NOT NULL DEFAULT '',
+    revision  INTEGER NOT NULL DEFAULT 0,
+    tbl       TEXT NOT NULL DEFAULT '',     -- of a row
+    at_us     INTEGER NOT NULL DEFAULT 0,   -- wall clock at which it was kept; 0: by an older version
+    attempts  INTEGER NOT NULL DEFAULT 1,   -- how often the sink refused it
+    whole     INTEGER NOT NULL DEFAULT 0,   -- the body is all of the document, so that it can go again
+    replay    INTEGER NOT NULL DEFAULT 0    -- it is to go again
 );
+CREATE INDEX dead_letters_to_replay ON dead_letters (origin) WHERE replay = 1;
 
 CREATE TABLE counters (
     name TEXT NOT NULL, sensor TEXT NOT NULL, value INTEGER NOT NULL,

@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -95,6 +96,7 @@ class Store(Database):
         if not read_only:
             self.lake.sweep({row[0] for row in self.query("SELECT segment_id FROM segments")})
             shutil.rmtree(root / "spill", ignore_errors=True)
+            self._name_itself()
 
     def close(self) -> None:
         super().close()
@@ -107,6 +109,17 @@ class Store(Database):
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def _name_itself(self) -> None:
+        if not self.id:
+            with self.transaction() as tx:
+                tx.execute("INSERT OR IGNORE INTO meta VALUES ('state_id', ?)", [uuid.uuid4().hex[:16]])
+
+    @property
+    def id(self) -> str:
+        """What tells this state from all others, 16 hex digits; "" where nobody has opened it to write yet."""
+        rows = self.query("SELECT value FROM meta WHERE key = 'state_id'")
+        return str(rows[0][0]) if rows else ""
 
     # Reading and committing logs
 
@@ -151,8 +164,8 @@ class Store(Database):
             for log in progress:
                 _commit_log(tx, log)
             tx.executemany(
-                "INSERT INTO dead_letters (origin, offset, reason, body) VALUES (?, ?, ?, ?)",
-                [(d.origin, d.offset, d.reason, d.body[:BODY_BYTES]) for d in dead],
+                "INSERT INTO dead_letters (origin, offset, reason, body, at_us) VALUES (?, ?, ?, ?, ?)",
+                [(d.origin, d.offset, d.reason, d.body[:BODY_BYTES], time.time_ns() // 1000) for d in dead],
             )
             within(tx)
         return list(segments)

@@ -48,8 +48,12 @@ class View:
     @property
     def pairs(self) -> bool:
         """Whether a row of it may be made of two, so that another span may show other rows."""
-        held = bool(self.paths) or self.temporary is not None
-        return self.name == "dns" and self.source != "zeek" and held
+        return self.name == "dns" and self.source != "zeek" and self.holds
+
+    @property
+    def holds(self) -> bool:
+        """Whether it may show a row."""
+        return bool(self.paths) or (self.temporary is not None and self.temporary.num_rows > 0)
 
 
 def create_view(
@@ -87,39 +91,43 @@ def create_view(
     source = " UNION ALL ".join(parts)
     sql = f"SELECT *{times} FROM ({source}) WHERE {' AND '.join(where)}"
     if view.pairs:
-        sql = _paired(sql, view.schema)
+        sql = paired(sql, (*view.schema.names, "ts_us", "end_us"))
     connection.execute(f'CREATE OR REPLACE TEMP VIEW "{prefix}{view.name}" AS {sql}')
 
 
 _OF_ANSWER = ("rcode", "rcode_name", "AA", "TC", "RD", "RA", "Z", "answers", "TTLs", "answer_count", "answer_bytes")
-_OF_QUERY = ("ts", "end_ts", "event")
+_OF_QUERY = ("ts", "end_ts", "ts_us", "end_us", "event")
 
 
-def _paired(sql: str, schema: pa.Schema) -> str:
+def paired(sql: str, names: Collection[str]) -> str:
     """Queries and answers of EVE's dns v2 as one row each pair: what the query does not say comes from its answer.
 
     The n-th query of (uid, trans_id, query, qtype_name) belongs to the n-th answer. Zeek's rows pass as they are.
+    `names`: the columns of the rows that `sql` gives, with `ts_us` and `end_us`.
     """
-    if "event" not in schema.names:
+    if "event" not in names:
         return sql
     key = ("uid", "trans_id", "query", "qtype_name")
-    replaced = [
-        f'coalesce(a."{c}", q."{c}") AS "{c}"' if c in _OF_ANSWER else f'coalesce(q."{c}", a."{c}") AS "{c}"'
-        for c in schema.names
-        if c not in (*key, *_OF_QUERY, "rtt")
-    ]
-    replaced.append("coalesce(q.rtt, (a.ts_us - q.ts_us) / 1000000.0) AS rtt")
-    order = ["ts_us", *(c for c in ("rcode_name", "answers::VARCHAR") if c.partition(":")[0] in schema.names)]
+
+    def of_pair(column: str) -> str:
+        if column == "rtt":
+            return "coalesce(q.rtt, (a.ts_us - q.ts_us) / 1000000.0) AS rtt"
+        if column in (*key, *_OF_QUERY):
+            return f'q."{column}"'
+        first, second = ("a", "q") if column in _OF_ANSWER else ("q", "a")
+        return f'coalesce({first}."{column}", {second}."{column}") AS "{column}"'
+
+    order = ["ts_us", *(c for c in ("rcode_name", "answers::VARCHAR") if c.partition(":")[0] in names)]
     nth = f"row_number() OVER (PARTITION BY {', '.join(key)}, event ORDER BY {', '.join(order)}) AS nth"
     match = " AND ".join(f"q.{c} IS NOT DISTINCT FROM a.{c}" for c in (*key, "nth"))
     return f"""
         WITH ranked AS (SELECT *, {nth} FROM ({sql})),
         q AS (SELECT * FROM ranked WHERE event IS DISTINCT FROM 'answer'),
         a AS (SELECT * FROM ranked WHERE event = 'answer')
-        SELECT q.* EXCLUDE (nth) REPLACE ({", ".join(replaced)})
+        SELECT {", ".join(map(of_pair, names))}
         FROM q LEFT JOIN a ON q.event = 'query' AND {match}
         UNION ALL
-        SELECT a.* EXCLUDE (nth) FROM a
+        SELECT {", ".join(f'a."{c}"' for c in names)} FROM a
         WHERE NOT EXISTS (SELECT 1 FROM q WHERE q.event = 'query' AND {match})"""
 
 

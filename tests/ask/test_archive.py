@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aegis_enrich.ask.archive import ADDRESS_HEX, Archive, network_bounds, schema, shown
@@ -24,7 +24,6 @@ CONNECTION = duckdb.connect(":memory:")
 CONNECTION.execute(ADDRESS_HEX)
 
 
-@settings(deadline=None)
 @given(st.ip_addresses())
 def test_an_address_in_digits_is_its_number(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
     (digits,) = CONNECTION.execute("SELECT address_hex($a)", {"a": str(address)}).fetchone() or ()

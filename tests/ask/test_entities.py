@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aegis_enrich.ask.entities import find
@@ -51,7 +51,6 @@ def test_no_two_entities_share_a_character() -> None:
     assert len(places) == len(set(places))
 
 
-@settings(deadline=None)
 @given(st.ip_addresses())
 def test_every_address_is_read_as_itself(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
     assert read(f"who is {address} then")[:1] == [("host", str(address))]

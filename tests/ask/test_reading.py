@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aegis_enrich.ask.lexicon import known_words
@@ -92,7 +92,6 @@ PIECES = [
 ]
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=12), max_size=8))
 def test_any_text_is_read_or_refused(pieces: list[str]) -> None:
     reading = read(" ".join(pieces), WORDS, NOW)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aegis_enrich.ask.times import find, micros, said
@@ -74,7 +74,6 @@ def test_two_times_are_two_spans() -> None:
     assert [said(s.start_us)[11:] for s in spans] == ["02:00:00", "02:30:00"]
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="0123456789.:-/ abdehlmnorstuy,", max_size=40))
 def test_any_text_is_read_without_error_and_spans_do_not_run_backwards(text: str) -> None:
     for span in find(text, NOW):

@@ -11,18 +11,19 @@ from aegis_enrich.ask.where import Where, attack_ids, names, predicate
 
 WORDS = known_words()
 ALERT: dict[str, Any] = {
-    "source": {"ip": "10.0.0.5", "locality": "internal"},
+    "source": {"ip": "10.0.0.5"},
     "destination": {
         "ip": "203.0.113.9",
         "domain": "c2.example.org",
         "port": 8443,
-        "locality": "external",
         "geo": {"country_iso_code": "RU"},
         "as": {"number": 64500, "organization": {"name": "Example Hosting"}},
     },
     "network": {"protocol": "ssl"},
     "related": {"ip": ["10.0.0.5", "203.0.113.9"], "hosts": ["c2.example.org"]},
     "aegis": {
+        "source": {"locality": "internal"},
+        "destination": {"locality": "external"},
         "entity": {"orig_h": "10.0.0.5", "key": "c2.example.org"},
         "evidence": {"hosts_sample": ["10.0.0.7"]},
         "sensors": ["tap"],

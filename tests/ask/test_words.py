@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aegis_enrich.ask.words import distance, nearest, words
@@ -30,7 +30,6 @@ def test_slips_are_put_right_and_other_words_are_not(written: str, meant: str | 
     assert nearest(written, KNOWN) == meant
 
 
-@settings(deadline=None)
 @given(st.text("abc", max_size=6), st.text("abc", max_size=6))
 def test_a_distance_is_symmetric_and_bounded(one: str, other: str) -> None:
     far = distance(one, other, 10)

@@ -18,7 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import growing
+import live
 import made
+import start
+from machine import machine
 from measured import Measured, run
 from rich.console import Console
 from rich.table import Table
@@ -29,17 +32,19 @@ from aegis_enrich.registry import load
 HERE = Path(__file__).resolve().parent
 HOUR_S = 3600
 HOUR_RULES, ALL_RULES = "windows to 1 h", "all detectors"
-PARTS = ("load", "stages", "day", "memory", "watch", "beacon")
+PARTS = ("start", "load", "logs", "stages", "day", "memory", "watch", "beacon")
+SLOW_PARTS = ("live",)  # only where they are asked for
 Figures = dict[str, Any]
 
 
 class Bench:
     """The parts, each of which adds its figures to `figures` and a table to what is printed."""
 
-    def __init__(self, folder: Path, *, rows: int, beacon_rows: int, repeat: int, networks: int) -> None:
-        self.folder, self.rows, self.beacon_rows, self.repeat = folder, rows, beacon_rows, repeat
-        self.networks = networks
-        self.figures: Figures = {"rows": rows, "networks": networks}
+    def __init__(self, folder: Path, options: argparse.Namespace) -> None:
+        self.folder, self.options = folder, options
+        self.rows, self.beacon_rows, self.repeat = options.rows, options.beacon_rows, options.repeat
+        self.networks = options.networks
+        self.figures: Figures = {"machine": machine(), "rows": self.rows, "networks": self.networks}
         self.console = Console(width=110)
         self.rules = {ALL_RULES: shipped_rules(), HOUR_RULES: self._rules("hour", lambda d: d.window_s <= HOUR_S)}
 
@@ -71,14 +76,76 @@ class Bench:
             _add(table, shown, *figures.values())
         self.console.print(table)
 
-    def stages(self) -> None:
-        """The seconds of a core that each stage takes, of one run of each kind."""
-        log = self._log(self.rows)
-        measured = {
-            name: json.loads(_last_line(self._script("stages.py", "analyze", log, "--rules", rules)))
-            for name, rules in self.rules.items()
+    def start(self) -> None:
+        """Commands that do nothing else, beside an empty Python's."""
+        self.figures["start"] = start.start(self.folder, self._log(1_000), self.repeat)
+        table = self._table("start", "command", "seconds", "CPU s", "of an empty Python's")
+        for name, figures in self.figures["start"].items():
+            _add(table, name, *figures.values())
+        self.console.print(table)
+
+    def logs(self) -> None:
+        """`analyze` with all detectors of a conn.log, and of it with dns, ssl and http, and zat's load of it."""
+        rows = self.options.log_rows
+        folder = made.write_all(self.folder / "logs", rows, networks=self.networks)
+        conn = folder / "conn.log"
+        kinds: dict[str, Callable[[], Measured]] = {
+            "zat LogToDataFrame of conn": lambda: self._script("zat_load.py", conn),
+            "analyze of conn": lambda: self._analyze(conn, self.rules[ALL_RULES]),
+            f"analyze of {', '.join(made.LOGS)}": lambda: self._analyze(folder, self.rules[ALL_RULES]),
         }
-        self.figures["stages"] = measured
+        runs = [{name: run_it() for name, run_it in kinds.items()} for _ in range(self.repeat)]
+        shutil.rmtree(folder)
+        table = self._table("large logs", "run", "rows", "rows/s", "ratio to zat", "CPU s", "peak RSS MB")
+        for name in kinds:
+            measured = [r[name] for r in runs]
+            all_rows = _rows(measured[0]) or rows
+            seconds = statistics.median(m.seconds for m in measured)
+            figures = {
+                "rows": all_rows,
+                "rows_per_s": all_rows / seconds,
+                "ratio": statistics.median(next(iter(r.values())).seconds / r[name].seconds for r in runs),
+                "cpu_s": statistics.median(m.cpu_s for m in measured),
+                "rss_mb": max(m.rss_mb for m in measured),
+            }
+            self.figures.setdefault("logs", {})[name] = figures
+            _add(table, name, *figures.values())
+        self.console.print(table)
+
+    def live(self) -> None:
+        """A watch that feeds a real Elasticsearch, from a log that grows at a steady rate."""
+        options = self.options
+        self.figures["live"] = live.live(
+            self.folder,
+            rows_per_s=options.live_rows,
+            seconds=options.live_seconds,
+            networks=self.networks,
+            version=options.elasticsearch,
+        )
+        table = self._table(f"live, {options.live_rows:,} rows/s for {options.live_seconds:,.0f} s", "what", "figure")
+        for name, value in self.figures["live"].items():
+            _add(table, name, value)
+        self.console.print(table)
+        for left in ("live", "live.state"):
+            shutil.rmtree(self.folder / left)
+        (self.folder / "live.log").unlink()
+
+    def stages(self) -> None:
+        """The seconds of a core that each stage takes: medians, of runs of each kind in turn."""
+        log = self._log(self.rows)
+        runs: dict[str, list[dict[str, float]]] = {name: [] for name in self.rules}
+        for _ in range(self.repeat):
+            for name, rules in self.rules.items():
+                runs[name].append(json.loads(_last_line(self._script("stages.py", "analyze", log, "--rules", rules))))
+        measured = {
+            name: {
+                stage: statistics.median(r.get(stage, 0.0) for r in its)
+                for stage in sorted({s for r in its for s in r})
+            }
+            for name, its in runs.items()
+        }
+        of_ingest = {name: statistics.median(map(_of_ingest, its)) for name, its in runs.items()}
+        self.figures |= {"stages": measured, "detect_of_ingest": of_ingest}
         names = sorted(
             {s for m in measured.values() for s in m}, key=lambda s: -max(m.get(s, 0) for m in measured.values())
         )
@@ -87,9 +154,7 @@ class Bench:
             seconds = [m.get(stage, 0.0) for m in measured.values()]
             rates = [f"{self.rows / s:,.0f}" if s >= 0.001 else "" for s in seconds]
             table.add_row(stage, *(f"{s:.3f}" for s in seconds), *rates)
-        of_ingest = [_of_ingest(m) for m in measured.values()]
-        self.figures["detect_of_ingest"] = dict(zip(measured, of_ingest, strict=True))
-        table.add_row("all that derives and detects / all that ingests", *(f"{ratio:.2f}" for ratio in of_ingest))
+        table.add_row("all that derives and detects / all that ingests", *(f"{of_ingest[n]:.2f}" for n in measured))
         self.console.print(table)
 
     def day(self) -> None:
@@ -108,10 +173,13 @@ class Bench:
         self.console.print(table)
 
     def memory(self) -> None:
-        """The peak of `analyze` with all detectors, over an hour of 1 and of 5 times the rows."""
+        """The peak of `analyze` with all detectors, over an hour of 1 and of 10 times the rows."""
         table = self._table("memory", "rows", "whole process, rows/s", "peak RSS MB of the process tree")
-        for rows in (self.rows, 5 * self.rows):
-            measured = self._analyze(self._log(rows), self.rules[ALL_RULES])
+        for rows in (self.rows, 10 * self.rows):
+            log = self._log(rows)
+            measured = self._analyze(log, self.rules[ALL_RULES])
+            if rows > self.rows:
+                log.unlink()
             figures = {"rows_per_s": rows / measured.seconds, "rss_mb": measured.rss_mb}
             self.figures.setdefault("memory", {})[str(rows)] = figures
             _add(table, f"{rows:,}", *figures.values())
@@ -190,7 +258,13 @@ def _of_ingest(seconds: dict[str, float]) -> float:
 
 
 def _add(table: Table, *values: object) -> None:
-    table.add_row(*(v if isinstance(v, str) else f"{v:,.0f}" if float(v) >= 100 else f"{v:.2f}" for v in values))  # type: ignore[arg-type,str-format]
+    table.add_row(*(v if isinstance(v, str) else f"{v:,.0f}" if float(v) >= 100 else f"{v:.2f}" for v in values))  # type: ignore[arg-type]
+
+
+def _rows(measured: Measured) -> int:
+    """How many rows `analyze` read; 0 where it was none."""
+    found = re.search(r"^([0-9,]+) rows \(", measured.output, re.MULTILINE)
+    return int(found[1].replace(",", "")) if found else 0
 
 
 def _last_line(measured: Measured) -> str:
@@ -211,8 +285,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--beacon-rows", type=int, default=10_000_000, help="rows of the day of beacons")
     parser.add_argument("--networks", type=int, default=1, help="how many networks the clients lie in (default 1)")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each, of which the median counts")
-    parser.add_argument("--only", choices=PARTS, action="append", help="a part alone; may be repeated")
-    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
+    parser.add_argument("--log-rows", type=int, default=5_000_000, help="rows of the conn.log of the part `logs`")
+    parser.add_argument("--live-rows", type=int, default=20_000, help="rows a second of the part `live`")
+    parser.add_argument("--live-seconds", type=float, default=600.0, help="how long the part `live` takes")
+    parser.add_argument("--elasticsearch", default="8.19.3", help="the Elasticsearch of the part `live`")
+    parser.add_argument("--only", choices=(*PARTS, *SLOW_PARTS), action="append", help="a part alone; may be repeated")
+    parser.add_argument("--json", type=Path, help="write the figures to this file, beside what is there")
     parser.add_argument("--folder", type=Path, help="keep what is made here, and use what is there")
     options = parser.parse_args(arguments)
     if options.folder:
@@ -220,17 +298,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with (
         nullcontext(options.folder) if options.folder else tempfile.TemporaryDirectory(prefix="aegis-bench-") as folder
     ):
-        bench = Bench(
-            Path(folder),
-            rows=options.rows,
-            beacon_rows=options.beacon_rows,
-            repeat=options.repeat,
-            networks=options.networks,
-        )
+        bench = Bench(Path(folder), options)
         for part in options.only or PARTS:
             getattr(bench, part)()
-    if options.json:
-        options.json.write_text(json.dumps(bench.figures, indent=2) + "\n", encoding="utf-8")
+            if options.json:
+                _keep(options.json, bench.figures)
+
+
+def _keep(path: Path, figures: Figures) -> None:
+    """Beside the figures that other parts left there."""
+    there = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path.write_text(json.dumps(there | figures, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from aegis_enrich.detect.evaluate import Derivation, Evaluation  # noqa: E402
 from aegis_enrich.detect.together import Together  # noqa: E402
 from aegis_enrich.enrich import Enrichment  # noqa: E402
 from aegis_enrich.follow import Follower  # noqa: E402
-from aegis_enrich.pipeline import engine, intake  # noqa: E402
+from aegis_enrich.pipeline import chunks, engine, intake  # noqa: E402
 from aegis_enrich.store import Store  # noqa: E402
 from aegis_enrich.store.lake import Lake  # noqa: E402
 
@@ -57,7 +57,7 @@ timed(_analyze, "assemble", "load rules and enrichers")
 timed(engine.Engine, "run_to_end", "other")
 timed(Follower, "pending", "follow")
 timed(Follower, "read", "follow")
-timed(intake, "decode", "decode")
+timed(chunks, "decode", "decode")
 timed(Enrichment, "apply", "enrich")
 timed(engine, "evaluate_rows", "row rules")
 timed(Store, "write", "write")

@@ -32,6 +32,17 @@ def test_secrets_are_not_shown(aegis, tmp_path) -> None:
         assert yaml.safe_load(ran.out)["elasticsearch"]["api_key"] == "(set)"
 
 
+def test_secrets_of_plugins_are_not_shown_but_where_they_stand_is(aegis, tmp_path) -> None:
+    file = tmp_path / "aegis.yml"
+    hook = "{sink: webhook, url: https://x/tellnobody, secret: norme, headers: {A: orher}, when: [open]}"
+    file.write_text(f"plugins: {{chat: {hook}, other: {{sink: webhook, url: 'env:HOOK'}}}}\n", encoding="utf-8")
+    for form in ([], ["--json"]):
+        ran = aegis("config", "show", "--config", file, *form)
+        assert not any(secret in ran.out for secret in ("tellnobody", "norme", "orher"))
+        shown = yaml.safe_load(ran.out)["plugins"]
+        assert (shown["chat"]["url"], shown["other"]["url"], shown["chat"]["when"]) == ("(set)", "env:HOOK", ["open"])
+
+
 def test_a_file_is_checked(aegis, tmp_path) -> None:
     file = tmp_path / "aegis.yml"
     file.write_text("threads: 2\n", encoding="utf-8")

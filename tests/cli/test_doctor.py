@@ -11,7 +11,9 @@ import pytest
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
+from aegis_enrich.plugin import Document
 from aegis_enrich.store import Store
+from aegis_enrich.store.letters import refuse
 from aegis_enrich.store.state import add
 
 
@@ -176,6 +178,44 @@ def test_what_the_state_remembers(doctor, tmp_path):
     assert "conn.log: 1 dead letters, such as: no JSON" in notes
     assert "1 documents wait for elasticsearch:http://es" in notes
     assert "no watch is running" in notes
+
+
+def test_each_sink_that_is_configured_is_looked_at(doctor, tmp_path):
+    chat, siem = "{sink: webhook, url: https://x.test}", "{sink: syslog, host: 127.0.0.1, port: 9}"
+    ran = doctor(*config(tmp_path, f"plugins: {{chat: {chat}, bad: {{sink: webhook}}, siem: {siem}}}\n"))
+    assert ("chat", "ok") in [(c["area"], c["level"]) for c in ran.json]
+    said = [what for _, what in problems(ran)]
+    assert "plugins.bad.url" in str(said)
+    assert any("tcp://127.0.0.1:9: cannot be reached" in what for what in said)
+    unknown = doctor(*config(tmp_path, "plugins: {chat: {sink: webhok, url: https://x}}\n"))
+    assert any("plugins.chat: the sink webhok is not installed" in what for _, what in problems(unknown))
+
+
+def test_documents_that_were_refused_are_a_problem_until_they_went_again(doctor, tmp_path):
+    with Store(tmp_path / "s") as store, store.transaction() as tx:
+        refuse(tx, "es:x", [(Document("alert", "a", 1, {}), 1, "no \x1b[2J")])
+        add(tx, "refused", "", 5)
+    ran = doctor()
+    assert any("1 documents that a sink refused are kept" in what for _, what in problems(ran))
+    assert "\x1b" not in ran.out and "no \\\\u001b[2J" in ran.out
+    with Store(tmp_path / "s") as store, store.transaction() as tx:
+        tx.execute("DELETE FROM dead_letters")
+    assert not any("refused" in what for _, what in problems(doctor()))
+
+
+def test_only_what_a_sink_takes_waits_for_it(doctor, tmp_path):
+    with Store(tmp_path / "s") as store, store.transaction() as tx:
+        for kind in ("alert", "incident", "incident", "health"):
+            tx.execute("INSERT INTO outbox (kind, id, revision, body) VALUES (?, 'a', 1, '{}')", [kind])
+        for sink in ("ndjson:/x", "elasticsearch:http://es", "both:http://hook"):
+            tx.execute("INSERT INTO cursors VALUES (?, 0, '')", [sink])
+        add(tx, "outbox_superseded", "", 7)
+        add(tx, "outbox_dropped_health", "", 9)
+    ran = doctor(*config(tmp_path, "plugins: {both: {sink: webhook, kinds: [alert, incident], url: https://x}}\n"))
+    said = " | ".join(c["what"] for c in ran.json)
+    assert "1 documents wait for ndjson:/x" in said and "3 documents wait for both:http://hook" in said
+    assert "7 revisions of alerts and incidents were delivered as part of later ones" in said
+    assert "9 health documents went before they were delivered" in " | ".join(what for _, what in problems(ran))
 
 
 def test_who_writes_the_state(doctor, tmp_path):

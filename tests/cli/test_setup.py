@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+
 import pytest
 from kibana_server import Kibana
 
@@ -91,3 +94,96 @@ def test_kibana_takes_what_the_file_holds(aegis, tmp_path, monkeypatch) -> None:
     ((_, headers, body),) = kibana.asked
     assert headers["Authorization"] == "ApiKey key"
     assert (tmp_path / "aegis.ndjson").read_bytes() in body
+
+
+def test_what_would_be_put_is_printed_without_a_server(aegis, tmp_path) -> None:
+    (tmp_path / "aegis.yml").write_text("elasticsearch: {lifecycle: ilm, log_retention: 9d}\n")
+    ran = aegis("setup", "elasticsearch", "--print", "--config", tmp_path / "aegis.yml")
+    assert (ran.code, ran.err) == (0, "")
+    found = json.loads(ran.out)
+    assert {tuple(sorted(each)) for each in found} == {("body", "method", "path")}
+    assert (found[0]["method"], found[0]["path"]) == ("PUT", "/_ilm/policy/aegis-logs")
+    assert found[0]["body"]["policy"]["phases"]["delete"]["min_age"] == "9d"
+    assert "/_index_template/logs-aegis.health" in {each["path"] for each in found}
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [("lifecycle: curator", "'curator' is not known"), ("log_retention: long", "'long' is no time; write it like 30d")],
+)
+def test_settings_that_are_none_are_told(aegis, tmp_path, setting, said) -> None:
+    (tmp_path / "aegis.yml").write_text(f"elasticsearch:\n  {setting}\n")
+    ran = aegis("setup", "elasticsearch", "--print", "--config", tmp_path / "aegis.yml")
+    assert (ran.code, ran.out) == (1, "") and said in ran.err
+
+
+@pytest.fixture
+def months(elasticsearch):
+    """Indices of two old months and of this one, and one of another name."""
+    elasticsearch.forget_alerts()
+    names = ("aegis-alerts-2020.01", "aegis-incidents-2020.02", "aegis-alerts-2999.01", "my-aegis-alerts-2020.01")
+    for name in names:
+        elasticsearch.call("PUT", f"/{name}")
+    yield elasticsearch
+    elasticsearch.forget_alerts()
+    elasticsearch.call("DELETE", f"/{names[-1]}")
+
+
+def _names(server):
+    found = server.call("GET", "/_cat/indices/*aegis-alerts*,aegis-incidents*?format=json&h=index")
+    return {each["index"] for each in found}
+
+
+@pytest.mark.elasticsearch
+def test_old_months_are_dropped_when_somebody_says_so(aegis, months, monkeypatch) -> None:
+    def drop(*options):
+        return aegis("setup", "drop-months", "--older-than", "400d", "--es", months.url, *options)
+
+    before = _names(months)
+    dry = drop("--dry-run")
+    assert dry.code == 0
+    assert dry.out.splitlines() == [
+        "aegis-alerts-2020.01 (until 2020-01-31)",
+        "aegis-incidents-2020.02 (until 2020-02-29)",
+    ]
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    asked = drop()
+    assert asked.code not in (0, 2) and "Delete 2 indices for good?" in asked.out + asked.err
+    assert _names(months) == before
+    done = drop("--yes")
+    assert done.code == 0 and done.out.splitlines()[2:] == [
+        "aegis-alerts-2020.01: dropped",
+        "aegis-incidents-2020.02: dropped",
+    ]
+    assert _names(months) == {"aegis-alerts-2999.01", "my-aegis-alerts-2020.01"}
+    assert drop("--yes").out == "no index is that old\n"
+
+
+@pytest.mark.parametrize("age", ["", "0d", "-1d", "a year", "1.5d", "999999d"])
+def test_an_age_that_is_none_is_wrong_usage(aegis, age) -> None:
+    ran = aegis("setup", "drop-months", "--older-than", age, "--es", "http://127.0.0.1:9")
+    assert ran.code == 2 and "write days like 400d" in ran.err
+
+
+@pytest.mark.elasticsearch
+def test_the_same_for_opensearch(aegis, opensearch, tmp_path) -> None:
+    opensearch.forget_alerts()
+    opensearch.call("PUT", "/aegis-alerts-2020.01")
+    (tmp_path / "aegis.yml").write_text(f"opensearch: {{url: '{opensearch.url}', lifecycle: none}}\n")
+    config = ("--config", tmp_path / "aegis.yml")
+    printed = json.loads(aegis("setup", "opensearch", "--print", *config).out)
+    assert "/_index_template/logs-aegis.conn" in {each["path"] for each in printed}
+    made = aegis("setup", "opensearch", *config)
+    assert made.code == 0 and len(made.out.splitlines()) == len(printed)
+    dropped = aegis("setup", "drop-months", "--opensearch", "--older-than", "400d", "--yes", *config)
+    assert dropped.out.splitlines()[-1] == "aegis-alerts-2020.01: dropped"
+
+
+def test_no_opensearch_named_is_wrong_usage(aegis) -> None:
+    ran = aegis("setup", "opensearch")
+    assert ran.code == 2 and "opensearch: {url: https://host:9200}" in ran.err
+
+
+def test_months_of_no_server_are_wrong_usage(aegis) -> None:
+    ran = aegis("setup", "drop-months", "--older-than", "400d")
+    assert ran.code == 2 and "--es https://host:9200" in ran.err

@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+from scenes import read_log
 
 from aegis_enrich.cli.watch import Span
 from aegis_enrich.store import Store
@@ -118,3 +120,18 @@ def test_live_a_row_of_the_scan_log_is_an_alert_within_seconds(lab, tmp_path):
         finally:
             watch.send_signal(signal.SIGTERM)
             watch.communicate(timeout=60)
+
+
+def test_a_start_on_a_known_state_leaves_the_archives_that_the_first_one_left(aegis, lab, tmp_path):
+    """However the first one ended: the day before the newest archive is read, and nothing that is older."""
+    current, days = tmp_path / "logs" / "current", [tmp_path / "logs" / f"2024-03-0{n}" for n in (1, 4, 5)]
+    for folder, scenario in zip((current, *days), ("benign", "exfil", "dga", "icmp_sweep"), strict=True):
+        folder.mkdir(parents=True)
+        name = "conn.log" if folder == current else "conn.20:00:00-21:00:00.log"
+        (folder / name).write_bytes(read_log(next((lab / scenario / "tsv").glob("conn.log*"))))
+    for _ in range(2):
+        ran = aegis("watch", tmp_path / "logs", "--duration", "1s", "--state", tmp_path / "s")
+        assert ran.code == 0
+    with Store(tmp_path / "s", read_only=True) as store:
+        read = {Path(p.state.path).parent.name for p in store.progress()}
+    assert read == {"current", "2024-03-04", "2024-03-05"}

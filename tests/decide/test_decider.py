@@ -196,7 +196,7 @@ def test_what_is_suppressed_is_counted_and_no_alert(deciding, rules, probe, find
     life.window(finding(1), hour=1)
     life.window(finding(2, evidence={"ports": 21}), hour=2)
     assert life.said() == [("open", 1, 21, 1)]
-    assert life.store.counters() == {(SUPPRESSED + "probe", "s"): 1}
+    assert life.store.counters() == {(SUPPRESSED + "probe", "s"): 1, ("opened:probe:21", ""): 1}
 
 
 def test_of_a_detector_without_a_rule_nothing_stays(life, deciding, finding):

@@ -46,7 +46,7 @@ def made(rule: Any, fold: Fold = FOLD, describe: Any = lambda kind, value: {}) -
 
 def leaves(doc: Any, prefix: str = "") -> dict[str, Any]:
     """Dotted names of a document's values, down to where the template has a field."""
-    if not isinstance(doc, dict) or FIELDS.get(prefix) in ("flattened", "geo_point"):
+    if not isinstance(doc, dict) or FIELDS.get(prefix) in ("flattened", "geo_point", "object"):
         return {prefix: doc}
     return {k: v for name, value in doc.items() for k, v in leaves(value, f"{prefix}.{name}".strip(".")).items()}
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from aegis_enrich.decide.fields import FIELDS
+from aegis_enrich.decide.fields import FIELDS, of_end
 from aegis_enrich.plugin import CONTEXT
 
-TYPES = {"date", "keyword", "long", "float", "ip", "geo_point", "flattened"}
+TYPES = {"date", "keyword", "text", "long", "float", "ip", "geo_point", "flattened", "object"}
 
 
 def test_every_type_is_one_of_elasticsearch():
@@ -33,4 +33,4 @@ def test_what_the_shipped_enrichers_say_of_addresses_and_names_has_its_field(tmp
     enrichers = [Assets({"path": str(assets)}), Networks({"path": str(networks)}), Domain({})]
     said = {k for e in enrichers for k in (*e.describe("address", "10.0.0.1"), *e.describe("domain", "b.a.test"))}
     assert {"asset.criticality", "network.name", "locality", "registered_domain", "subdomain"} <= said
-    assert {f"source.{name}" for name in said} <= set(FIELDS)
+    assert {of_end("source", name) for name in said} <= set(FIELDS)

@@ -131,6 +131,19 @@ def test_no_rows_no_findings() -> None:
     assert often(View("conn", SCHEMA, WINDOW.start_us, WINDOW.end_us)) == []
 
 
+def test_without_a_row_of_what_it_needs_no_query_is_run(monkeypatch) -> None:
+    monkeypatch.setattr(Often, "sql", classmethod(lambda cls: "SELECT nonsense FROM conn"))
+    queries = View("dns", TABLES["dns"].schema, WINDOW.start_us, WINDOW.end_us)
+    for needs, views in (((), (queries,)), (("dns",), (view(1), queries))):
+        monkeypatch.setattr(Often, "needs", needs)
+        assert Evaluation(Often, "s", WINDOW, views, Tuning(), Limits(threads=1)).run() == []
+    monkeypatch.setattr(Often, "needs", ("dns", "conn"))
+    with pytest.raises(Exception, match="nonsense"):
+        Evaluation(Often, "s", WINDOW, (view(1), queries), Tuning(), Limits(threads=1)).run()
+    nothing = Derivation(Pairs, "s", BASE, (View("conn", SCHEMA, WINDOW.start_us, WINDOW.end_us),)).run()
+    assert (nothing.num_rows, nothing.column_names) == (0, [c.name for c in Pairs.columns])
+
+
 def test_the_view_cuts_the_window() -> None:
     held = view(*[2] * 80)  # 80 minutes
     assert [f.evidence["rows"] for f in often(held)] == [60]

@@ -108,11 +108,39 @@ def test_a_failure_is_tried_again_in_smaller_shards(beside: Beside, told: Told) 
     assert told.failures == []
 
 
+def prepared() -> None:
+    os.environ["AEGIS_TEST_PREPARED"] = "yes"
+
+
+@dataclass(frozen=True)
+class Asked(Work):
+    def run(self) -> Any:
+        return os.environ.get("AEGIS_TEST_PREPARED")
+
+
+def test_a_process_is_prepared_before_its_first_job(beside: Beside, told: Told) -> None:
+    beside.prepare = prepared
+    beside.start(told.job(Asked()))
+    collect(beside)
+    assert told.results == ["yes"] and "AEGIS_TEST_PREPARED" not in os.environ
+
+
 def test_what_fails_each_time_is_told_once(beside: Beside, told: Told) -> None:
     beside.start(told.job(Work("fail")))
     collect(beside)
     assert (told.results, [str(f) for f in told.failures]) == ([], ["cannot be scored"])
     assert not beside.busy
+
+
+@pytest.mark.parametrize(("act", "failed"), [("tell", False), ("fail once", False), ("fail", True)])
+def test_the_end_of_each_is_told_with_how_long_it_took(beside: Beside, told: Told, act: str, failed: bool) -> None:
+    ends: list[tuple[float, bool]] = []
+    beside.ended = lambda job, seconds, failed: ends.append((seconds, failed))
+    beside.start(told.job(Work(act, waits_s=0.2)))
+    collect(beside)
+    ((seconds, gave_up),) = ends
+    assert gave_up == failed
+    assert failed or 0.2 <= seconds < PATIENCE_S
 
 
 def test_a_worker_that_is_killed_is_replaced(beside: Beside, told: Told) -> None:

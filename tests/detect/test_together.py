@@ -107,6 +107,14 @@ def test_windows_that_overlap_or_lie_apart_give_what_each_gives_alone() -> None:
     assert len({len(found) for found in alone}) > 2 and alone[-1] == []
 
 
+def test_windows_without_a_row_are_not_planned(monkeypatch) -> None:
+    monkeypatch.setattr(Busiest, "sql", classmethod(lambda cls: "SELECT nonsense FROM conn"))
+    several = windows(30, 60)
+    whole = evaluation(spanning(several))
+    empty = replace(whole, views=(View("conn", SCHEMA, whole.window.start_us, whole.window.end_us),))
+    assert Together(empty, several).run() == [[], []]
+
+
 def test_hours_give_what_each_gives_alone() -> None:
     several = windows(60, 120, 180, 240, 660)
     alone = [derivation(window).run() for window in several]

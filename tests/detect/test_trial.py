@@ -13,6 +13,7 @@ import pytest
 
 from aegis_enrich.detect.replay import Replay
 from aegis_enrich.detect.trial import CHECKS, Trial, shifted
+from aegis_enrich.evidence import typed
 from aegis_enrich.plugin import HOUR_US, MICROS, Column, DerivedTable, Detector
 from aegis_enrich.tables import TABLES
 
@@ -46,6 +47,7 @@ class Calls(Detector):
     shard_key = "orig_h"
     entity = ("orig_h",)
     query: ClassVar[str] = GROUPED
+    evidence = typed(double="calls")
 
     @classmethod
     def sql(cls) -> str:
@@ -80,6 +82,13 @@ class Untellable(Calls):
 
     def finding(self, row: Any) -> dict[str, Any]:
         return super().finding(row) | {"evidence": {"calls": {1, 2}}}
+
+
+class Undeclared(Calls):
+    """Gives evidence of which nobody knows what it is."""
+
+    def finding(self, row: Any) -> dict[str, Any]:
+        return super().finding(row) | {"evidence": {"calls": "many", "callers": 1}}
 
 
 class Unordered(Calls):
@@ -140,6 +149,13 @@ class Inventive(Calls):
         coalesce(max(end_us), 0) AS last_us, 'C1' AS uid, 441 AS resp_p FROM conn"""
 
 
+class Needless(Calls):
+    """Says that it needs a table which it only looks at."""
+
+    reads = ("conn", "dns")
+    needs = ("dns",)
+
+
 class CallsHour(DerivedTable):
     """Calls by client."""
 
@@ -192,6 +208,8 @@ def test_a_good_one_passes(check, plugin, trial) -> None:
         ("well_formed", Sloppy, "no evidence"),
         ("well_formed", Sloppy, "are not in this order"),
         ("well_formed", Sloppy, "0 uids"),
+        ("well_formed", Undeclared, "evidence 'calls' is 'many', which is no double"),
+        ("well_formed", Undeclared, "evidence 'callers' is not declared"),
         ("well_formed", Untellable, "cannot be written as JSON"),
         ("well_formed", Split, "no row in the last"),
         ("same_however_cut", Unordered, "cut 1: missing"),
@@ -204,6 +222,7 @@ def test_a_good_one_passes(check, plugin, trial) -> None:
         ("found_over_an_edge", Split, "1800 s later not found"),
         ("bears_missing_rows", Brittle, "conn.resp_p null: ValueError"),
         ("bears_missing_rows", Inventive, "of no rows comes"),
+        ("nothing_without_needs", Needless, "without dns comes"),
     ],
 )
 def test_what_is_wrong_is_told(check, plugin, problem, trial) -> None:

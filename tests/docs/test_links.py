@@ -55,7 +55,7 @@ def _commands(text: str) -> Iterator[str]:
     """What stands behind `aegis-enrich ` in code: in backticks or in a block."""
     code = re.findall(r"`([^`\n]+)`", text) + re.findall(r"^```\w*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     for part in code:
-        yield from re.findall(r"\baegis-enrich ((?!aegis-enrich)(?:-v )?[a-z]+(?: [a-z]+)?)", part)
+        yield from re.findall(r"\baegis-enrich ((?!aegis-enrich)(?:-v )?[a-z]+(?: [a-z][a-z-]*)?)", part)
 
 
 def _is_command(said: str) -> bool:

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -184,6 +185,25 @@ def test_a_stop_is_no_end_of_the_input(tmp_path, write, probes, start, alerts) -
     with start(tmp_path / "logs") as engine:
         engine.run_to_end()
         assert len(alerts(engine)) == 1
+
+
+def test_a_process_that_stood_still_looks_again_before_it_seals(tmp_path, write, probes, start, monkeypatch) -> None:
+    """A machine that was suspended for hours: its sensor has written meanwhile what it has not seen yet."""
+    log = tmp_path / "logs" / "conn.log"
+    write(log, probes(1))
+    with start(tmp_path / "logs", live=True, progress=until(lambda e: e.store.progress())) as engine:
+        engine.run()
+        write(log, probes(20, first_s=60))
+        later = SimpleNamespace(**{**vars(time), "monotonic": lambda: time.monotonic() + 4 * 3600})
+        monkeypatch.setattr(module, "time", later)
+        monkeypatch.setattr(engine.intake, "clock", later.monotonic)
+        for _ in range(2):
+            engine._detect()
+            engine._mark_row_rules()
+            assert not engine.beside.busy
+            assert engine.store.query("SELECT max(sealed_us) FROM sealed") <= [(BASE_US,)]
+            engine._due_s.clear()
+            assert engine.intake.look()
 
 
 def test_rows_of_the_future_are_stored_and_counted_and_move_nothing(tmp_path, write, probes, start, monkeypatch):

@@ -75,6 +75,25 @@ def uids(store: Store, table: str = "conn") -> list[str]:
     return sorted(u for s in store.segments(table) for u in pq.read_table(s.path)["uid"].to_pylist())
 
 
+def test_a_partition_is_one_log_of_many_tables() -> None:
+    assert stream_of("conn", "kafka:zeek/3") == stream_of("dns", "kafka:zeek/3") == "kafka:zeek/3"
+    assert (stream_of("conn", ""), stream_of("conn", "worker-1")) == ("conn", "conn-worker-1")
+
+
+def test_logs_that_share_a_position_are_committed_together(tmp_path, state, reading, clock) -> None:
+    put(tmp_path / "logs" / "conn.log", *range(20))
+    put(tmp_path / "logs" / "dns.log", 1, 2)
+    intake = reading(state)
+    while intake.read():
+        pass
+    logs = list(intake._waiting)
+    for log in logs:
+        log.together = logs
+    clock.now_s += 6  # dns alone would wait for a minute
+    assert intake.flush_due()
+    assert uids(state) and uids(state, "dns")
+
+
 def test_rows_and_positions_become_true_together(tmp_path, state, reading) -> None:
     log = tmp_path / "logs" / "conn.log"
     put(log, 1, 2)

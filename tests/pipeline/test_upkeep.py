@@ -31,7 +31,7 @@ class Steps:
 
 def go_on(beside: UpkeepBeside) -> None:
     """Begins what is due and waits for it."""
-    beside.go_on(lambda: Holds({}, None, {}), now_us=0)
+    beside.go_on(lambda: Holds({}, {}, {}), now_us=0)
     if beside._step is not None:
         beside._step.exception(60)
 
@@ -63,7 +63,7 @@ def test_one_step_runs_at_a_time() -> None:
     steps = Slow(True, True)
     beside = UpkeepBeside(steps, clock=lambda: 0.0)  # type: ignore[arg-type]
     for _ in range(3):
-        beside.go_on(lambda: Holds({}, None, {}), now_us=0)
+        beside.go_on(lambda: Holds({}, {}, {}), now_us=0)
     going.set()
     beside.close()
     assert steps.ran == 1
@@ -117,4 +117,4 @@ def test_cursors_of_sinks_that_are_not_there_hold_log_rows(tmp_path, write, prob
             tx.execute("INSERT INTO cursors (sink, position) VALUES ('elasticsearch:b#conn', 5)")
             tx.execute("INSERT INTO cursors (sink, position) VALUES ('ndjson:/x', 1)")
         held = engine._holds()
-    assert held.rows["conn"] == 5 and held.outbox is None
+    assert held.rows["conn"] == 5 and held.outbox == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -163,6 +164,13 @@ def test_a_log_is_done_only_with_its_last_rows(tmp_path, disk, store, reading) -
     intake.flush()
     assert all(rows == 2 for is_done, rows in done if is_done)
     assert sorted(p.rows for p in store.progress()) == [2, 6]
+
+
+def test_a_log_that_is_read_on_while_a_flush_is_written_is_kept_as_it_was() -> None:
+    file = LogFile(LogState(id="x", sensor="s", name="conn", position=10, done=True))
+    flush = Flush({}, {file: file.state})
+    file.state = replace(file.state, position=20, done=False)
+    assert [(p.state.position, p.state.done) for p in flush.progress()] == [(10, True)]
 
 
 def test_what_is_taken_back_comes_before_what_was_read_since() -> None:

@@ -112,7 +112,7 @@ def hostile(state: Path, reading: Reading, tmp_path_factory: pytest.TempPathFact
                 document = json.dumps(spoiled(json.loads(text)))
                 db.execute(f"UPDATE {table} SET document = ? WHERE {key} = ?", (document, ident))
         db.execute("UPDATE logs SET name = name || ?", (HOSTILE,))
-        db.execute("INSERT INTO dead_letters VALUES (1, 'x', 0, ?, '')", (HOSTILE,))
+        db.execute("INSERT INTO dead_letters (origin, offset, reason, body) VALUES ('x', 0, ?, '')", (HOSTILE,))
     made = contents_of(root, reading)
     talkers = tuple({**row, "host": row["host"] + HOSTILE} for row in made.talkers)
     return dataclasses.replace(made, talkers=talkers, health={HOSTILE: made.health["sensor"]})

@@ -47,7 +47,7 @@ def test_rows_that_are_gone_leave_no_call(contents, tmp_path):
     ],
 )
 def test_a_key_says_what_was_called(key, query, some):
-    name, values = _asked(key, {"servers": ["192.0.2.7"], "ports": [1, 2]})
+    name, values = _asked(key, {"servers_sample": ["192.0.2.7"], "ports": [1, 2]})
     assert name == query
     assert some.items() <= values.items()
 

@@ -7,8 +7,9 @@ import logging
 import pytest
 
 from aegis_enrich.config import Retention
-from aegis_enrich.plugin import DAY_US, HOUR_US
+from aegis_enrich.plugin import DAY_US, HOUR_US, Document
 from aegis_enrich.store import compact, retain
+from aegis_enrich.store.letters import refuse
 
 DAY_S = 86_400
 NOW = 1_000 * DAY_US
@@ -173,15 +174,63 @@ def test_an_incident_that_became_part_of_another_is_known_as_long_as_that(store)
 
 @pytest.mark.parametrize(
     ("delivered", "kept"),
-    [(2, [("a", 3), ("b", 1), ("b", 2), ("c", 1), ("c", 2)]), (None, [("a", 3), ("b", 2), ("c", 1), ("c", 2)])],
+    [
+        ({"alert": 5}, [("a", 3), ("b", 2), ("c", 1), ("c", 2)]),
+        ({}, [("a", 3), ("b", 2), ("c", 1), ("c", 2)]),
+        ({"alert": 2}, [("a", 3), ("b", 2), ("c", 1), ("c", 2)]),
+    ],
 )
-def test_the_outbox_keeps_the_newest_revision_and_what_a_sink_has_not_passed(store, delivered, kept):
+def test_the_outbox_keeps_the_newest_revision_and_what_is_young(store, delivered, kept):
     with store.transaction() as tx:
         alert(tx, "a", revisions=3)
         alert(tx, "b", revisions=2)
         alert(tx, "c", revisions=2, queued_us=NOW - 6 * HOUR_US)
     assert retain.forget_documents(store, now_us=NOW, delivered=delivered) == 7 - len(kept)
     assert store.query("SELECT id, revision FROM outbox ORDER BY seq") == kept
+    undelivered = 1 if delivered == {"alert": 2} else 0  # b's first, which a sink has not passed
+    assert store.counters().get(("outbox_superseded", ""), 0) == undelivered
+
+
+def test_a_sink_that_is_away_makes_the_outbox_no_larger_than_its_alerts(store):
+    """A thousand revisions of an alert, none delivered: the newest stays, the others are counted."""
+    with store.transaction() as tx:
+        alert(tx, "a", revisions=1_500)
+    while retain.forget_documents(store, now_us=NOW, delivered={"alert": 0}):
+        pass
+    assert store.query("SELECT id, revision FROM outbox") == [("a", 1_500)]
+    assert store.counters()["outbox_superseded", ""] == 1_499
+
+
+def health(tx, number, queued_us=0):
+    for n in range(number):
+        tx.execute(
+            "INSERT INTO outbox (kind, id, revision, queued_us, body) VALUES ('health', ?, 1, ?, '{}')",
+            [f"sensor-{n}", queued_us],
+        )
+
+
+@pytest.mark.parametrize(("delivered", "left"), [({}, 0), ({"alert": 0}, 0), ({"health": 3}, 7), ({"health": 0}, 10)])
+def test_health_documents_go_once_those_who_take_them_have_them(store, delivered, left):
+    with store.transaction() as tx:
+        health(tx, 10)
+    retain.forget_documents(store, now_us=NOW, delivered=delivered)
+    assert store.query("SELECT count(*) FROM outbox") == [(left,)]
+    assert "outbox_dropped_health" not in {name for name, _ in store.counters()}
+
+
+def test_of_a_sink_that_is_away_the_oldest_health_documents_go_and_no_alert(store, monkeypatch):
+    monkeypatch.setattr(retain, "HEALTH_DOCUMENTS", 4)
+    with store.transaction() as tx:
+        alert(tx, "a")
+        health(tx, 10, NOW)
+        alert(tx, "b")
+    retain.forget_documents(store, now_us=NOW, delivered={"alert": 0, "health": 0})
+    assert [i for (i,) in store.query("SELECT id FROM outbox ORDER BY seq")] == [
+        "a",
+        *(f"sensor-{n}" for n in range(6, 10)),
+        "b",
+    ]
+    assert store.counters()["outbox_dropped_health", ""] == 6
 
 
 def test_the_outbox_forgets_an_alert_that_is_gone_once_it_is_delivered(store):
@@ -189,7 +238,7 @@ def test_the_outbox_forgets_an_alert_that_is_gone_once_it_is_delivered(store):
         alert(tx, "a")
         alert(tx, "b")
         tx.execute("DELETE FROM alerts")
-    retain.forget_documents(store, now_us=NOW, delivered=1)
+    retain.forget_documents(store, now_us=NOW, delivered={"alert": 1})
     assert store.query("SELECT id FROM outbox") == [("b",)]
 
 
@@ -208,3 +257,15 @@ def test_the_newest_dead_letters_stay(store):
     assert retain.forget_dead_letters(store, 3) == 7
     assert store.query("SELECT offset FROM dead_letters ORDER BY 1") == [(7,), (8,), (9,)]
     assert retain.forget_dead_letters(store, 3) == 0
+
+
+def test_bad_lines_drive_out_no_refused_document(store):
+    refused = [Document("alert", f"a{n}", 1, {"text": "x" * 100}) for n in range(4)]
+    with store.transaction() as tx:
+        refuse(tx, "es:here", [(d, n, "no") for n, d in enumerate(refused)])
+        for n in range(10):
+            tx.execute("INSERT INTO dead_letters (origin, offset, reason, body) VALUES ('x', ?, '', '')", [n])
+    assert retain.forget_dead_letters(store, 4) == 6
+    assert store.query("SELECT count(*) FROM dead_letters WHERE kind = 'alert'") == [(4,)]
+    assert retain.forget_dead_letters(store, 4, most_bytes=250) == 2
+    assert store.query("SELECT doc_id FROM dead_letters WHERE kind = 'alert' ORDER BY 1") == [("a2",), ("a3",)]

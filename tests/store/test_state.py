@@ -292,3 +292,13 @@ def test_the_paths_of_the_state_may_hold_anything(tmp_path):
     with Store(tmp_path / "100% #1?a=b") as store:
         assert store.query("PRAGMA database_list")[0][2] == str(tmp_path / "100% #1?a=b" / "state.db")
         assert database.SCHEMA.version == store.query("PRAGMA user_version")[0][0]
+
+
+def test_a_state_has_an_id_that_stays(tmp_path):
+    with Store(tmp_path / "a") as store, Store(tmp_path / "b") as other:
+        first, second = store.id, other.id
+    assert len(first) == 16 and first != second
+    with Store(tmp_path / "a") as store:
+        assert store.id == first
+    with Store(tmp_path / "a", read_only=True) as reader:
+        assert reader.id == first

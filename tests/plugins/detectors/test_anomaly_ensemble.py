@@ -18,7 +18,7 @@ import pytest
 
 from aegis_enrich import registry
 from aegis_enrich.decide import load_rules
-from aegis_enrich.pipeline.engine import _can_find
+from aegis_enrich.pipeline.parts import can_find
 from aegis_enrich.plugin import DAY_US, HOUR_US
 from aegis_plugins.detectors.anomaly_ensemble import AnomalyEnsemble, Tuning, example, model
 from aegis_plugins.detectors.anomaly_ensemble.ensemble import METHODS, Ensemble
@@ -154,7 +154,7 @@ def test_a_host_that_starts_to_scan(benign, path, evaluate) -> None:
     (found,) = evaluate(AnomalyEnsemble, added(benign, [probe(n) for n in range(900)]), TABLES, model=path)
     assert found.entity == {"orig_h": "10.10.0.12"}
     evidence = found.evidence
-    assert evidence["votes"] == evidence["beyond_past"] == 3
+    assert evidence["votes"] == evidence["beyond_past_votes"] == 3
     assert {"failed_share", "peers"} <= set(evidence["drivers"])
     assert evidence["drivers_values"][evidence["drivers"].index("peers")] > 900
     assert [abs(d) for d in evidence["drivers_deviations"]] == sorted(map(abs, evidence["drivers_deviations"]))[::-1]
@@ -239,10 +239,10 @@ def test_without_a_model_it_is_idle_and_silent(past) -> None:
 def test_the_engine_does_not_run_it_without_a_model(caplog, tmp_path, path) -> None:
     rule = load_rules_of_this(tmp_path).detectors["anomaly_ensemble"]
     with caplog.at_level(logging.INFO):
-        assert not _can_find(rule)
+        assert not can_find(rule)
     assert "has no model" in caplog.text and not [r for r in caplog.records if r.levelno > logging.INFO]
-    assert _can_find(dataclasses.replace(rule, tuning=Tuning(model=path)))
-    assert not _can_find(dataclasses.replace(rule, tuning=Tuning(model="/nowhere/anomaly.parquet")))
+    assert can_find(dataclasses.replace(rule, tuning=Tuning(model=path)))
+    assert not can_find(dataclasses.replace(rule, tuning=Tuning(model="/nowhere/anomaly.parquet")))
     assert caplog.records[-1].levelno == logging.ERROR and "there is no such model" in caplog.text
 
 

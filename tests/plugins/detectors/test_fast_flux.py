@@ -34,7 +34,7 @@ def test_ever_new_addresses_in_ever_new_networks_are_found(flux):
     assert found.context["orig_h"] == "10.0.0.1"
     evidence = found.evidence
     assert (evidence["addresses"], evidence["networks"], evidence["new_addresses"]) == (60, 60, 30)
-    assert (evidence["ttl_s_median"], evidence["clients"], evidence["queries"]) == (180.0, 1, [NAME])
+    assert (evidence["ttl_s_median"], evidence["clients"], evidence["queries_sample"]) == (180.0, 1, [NAME])
     assert evidence["as_known"] is None and evidence["as_numbers"] is None
     assert found.score > 0.5
     assert found.reason.startswith(f"{NAME} was answered with 60 addresses in 60 networks within 29 min, in 30 answers")
@@ -53,7 +53,7 @@ def test_the_alias_is_whose_the_addresses_are(flux):
     hidden = [["front.test.", *a] for a in moving()]
     (found,) = flux(answers(hidden, name="www.customer.test") + answers(hidden, name="other.customer.test"))
     assert found.entity == {"name": "front.test"}
-    assert found.evidence["queries"] == ["other.customer.test", "www.customer.test"]
+    assert found.evidence["queries_sample"] == ["other.customer.test", "www.customer.test"]
     assert flux(answers([["d1.cloudfront.net", *a] for a in moving()])) == []
     assert flux(answers([["a.test", "b.akamaiedge.net", *a] for a in moving()])) == []
 

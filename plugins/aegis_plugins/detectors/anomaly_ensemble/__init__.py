@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from aegis_enrich.evidence import typed
 from aegis_enrich.plugin import Detector, tunable
 from aegis_plugins.models import stored
 
@@ -52,6 +53,14 @@ class AnomalyEnsemble(Detector):
     shard_key = "orig_h"
     entity = ("orig_h",)
     tuning = Tuning
+    evidence = typed(
+        string="drivers model_hash model_until",
+        count="votes beyond_past_votes connections model_rows",
+        double=(
+            "deviation isolation_forest_rank one_class_svm_rank local_outlier_factor_rank drivers_values "
+            "drivers_usual drivers_deviations model_age_days"
+        ),
+    )
 
     @classmethod
     def idle(cls, tuning: Tuning) -> str:
@@ -103,7 +112,7 @@ def _finding(row: Mapping[Hashable, Any], n: int, judged: Judgement, model: Mode
     about = model.about
     evidence = {
         "votes": int(votes.sum()),
-        "beyond_past": int(sum(rank >= 1 - 1.5 / (1 + model.rows) for rank in ranks)),
+        "beyond_past_votes": int(sum(rank >= 1 - 1.5 / (1 + model.rows) for rank in ranks)),
         "deviation": _deviation(z),
         **{f"{name}_rank": float(rank) for name, rank in zip(METHODS, ranks, strict=True)},
         "drivers": [name for name, *_ in drivers],

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from aegis_enrich.evidence import typed
 from aegis_enrich.plugin import HOUR_US, Detector, tunable
 
 from .rita import rita_score
@@ -74,6 +75,17 @@ class Beaconing(Detector):
     shard_key = "orig_h"
     entity = ("orig_h", "key")
     tuning = Tuning
+    evidence = typed(
+        string="dns_name",
+        addr="servers_sample proxies_sample",
+        bool="short known_poller through_proxy",
+        count="dials rows answered_rows hours pauses peers ports dns_queries clients all_clients",
+        double=(
+            "span_s active_s gap_median_s gap_mad_s gap_d1_s gap_q1_s gap_q3_s gap_d9_s gap_skew burst_s jitter "
+            "size_median_bytes size_mad_bytes hour_median_calls hour_mad_calls timing steady size level "
+            "rita_score dns_per_call clients_share server_seen_h"
+        ),
+    )
 
     def score(self, features: pd.DataFrame, tuning: Tuning) -> pd.DataFrame:
         """Findings; score = √(timing * steady * (0.85 + 0.15 * confirmed)), each 0.0-1.0, where 1 is a clock's.
@@ -187,7 +199,7 @@ def _whom(row: Mapping[Any, Any], proxied: bool) -> dict[str, Any]:
     return {
         "peers": int(row["peers"]),
         "through_proxy": proxied,
-        "proxies" if proxied else "servers": list(row["servers"])[:SHOWN],
+        "proxies_sample" if proxied else "servers_sample": list(row["servers"])[:SHOWN],
         "ports": list(row["ports"])[:SHOWN],
         "dns_queries": lookups,
         "dns_per_call": None if lookups is None else lookups / int(row["dials"]),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from aegis_enrich.evidence import typed
 from aegis_enrich.plugin import MICROS, Detector, tunable
 
 HALF = 2.0  # doublings of the threshold that score 0.5
@@ -94,6 +95,16 @@ class Botnet(Detector):
     every_s = 1_800
     entity = ("orig_h", "key")
     tuning = Tuning
+    evidence = typed(
+        string="kind path pool sample",
+        bool="file_sharing mail_server named usual_port",
+        count=(
+            "names failed_names addresses answers requests port peers ports sharing_peers servers "
+            "sender_domains connections served_connections sent_bytes jobs payload_bytes clients all_clients "
+            "calls"
+        ),
+        double="alike failed_share bytes_per_peer connected_s pace_s unanswered_share duration_s",
+    )
 
     def score(self, features: pd.DataFrame, tuning: Tuning) -> pd.DataFrame:
         """Findings; by kind, mostly x / (x + 2) of x = log2(1 + members / their minimum), so 0.33 at the threshold."""

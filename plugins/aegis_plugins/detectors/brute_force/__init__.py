@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from aegis_enrich.evidence import typed
 from aegis_enrich.plugin import MICROS, Detector, tunable
 
 HALF = 2.0  # doublings of the threshold's evidence that score 0.5
@@ -56,6 +57,16 @@ class BruteForce(Detector):
     every_s = 1_800
     entity = ("orig_h", "key")
     tuning = Tuning
+    evidence = typed(
+        string="kinds service basis logged_in got_in_as users_sample",
+        addr="got_into sources_sample hosts_sample",
+        bool="inferred source_internal",
+        count=(
+            "failures connections busiest_minute successes successes_after sources hosts users refused "
+            "larger_connections guess_bytes session_bytes"
+        ),
+        double="duration_s",
+    )
 
     def score(self, features: pd.DataFrame, tuning: Tuning) -> pd.DataFrame:
         """Findings; x / (x + 2) of x = log2(1 + failures / min_failures + other hosts or sources / their minimum).

@@ -76,12 +76,27 @@ logins AS (
     WHERE method = 'REGISTER' AND status_code IN (200, 401, 403, 404, 407)
 ),
 
+-- Connections to services that ask for a login, by their ports, and SSH wherever it is.
+services AS MATERIALIZED (
+    SELECT
+        orig_h, resp_h, resp_p, uid, ts_us, end_us, orig_internal, resp_internal, conn_state, service, orig_bytes,
+        resp_bytes, orig_pkts, resp_pkts, orig_ip_bytes, resp_ip_bytes
+    FROM conn
+    WHERE proto = 'tcp' AND list_contains($flow_ports, resp_p)
+    UNION ALL
+    SELECT
+        orig_h, resp_h, resp_p, uid, ts_us, end_us, orig_internal, resp_internal, conn_state, service, orig_bytes,
+        resp_bytes, orig_pkts, resp_pkts, orig_ip_bytes, resp_ip_bytes
+    FROM conn
+    WHERE proto = 'tcp' AND service LIKE '%ssh%' AND NOT list_contains($flow_ports, coalesce(resp_p, 0))
+),
+
 -- Where no log tells (RDP, FTP, telnet, SSH in EVE): short, small connections that were served and closed.
 small AS (
     SELECT
         c.orig_h, c.resp_h, c.resp_p, c.uid, c.ts_us, c.end_us, c.orig_internal, c.resp_internal, c.resp_ip_bytes
-    FROM conn AS c
-    WHERE c.proto = 'tcp' AND list_contains($flow_ports, c.resp_p) AND c.conn_state IN ('SF', 'RSTO', 'RSTR')
+    FROM services AS c
+    WHERE list_contains($flow_ports, c.resp_p) AND c.conn_state IN ('SF', 'RSTO', 'RSTR')
         AND c.end_us - c.ts_us <= CAST($max_login_s AS BIGINT) * 1000000
         AND c.orig_pkts >= 5 AND c.resp_pkts >= 4
         -- a check of SSH or RDP that ends before the keys are agreed on is no login
@@ -102,12 +117,11 @@ alike AS (
 ),
 -- Alike for the most part, and not as a job does it, once a minute.
 paced AS (
-    SELECT orig_h, resp_h, resp_p, count(*) AS connections, max(in_minute) AS busiest
+    SELECT orig_h, resp_h, resp_p, CAST(sum(in_minute) AS BIGINT) AS connections, max(in_minute) AS busiest
     FROM (
-        SELECT
-            orig_h, resp_h, resp_p,
-            count(*) OVER (PARTITION BY orig_h, resp_h, resp_p, ts_us // 60000000) AS in_minute
+        SELECT orig_h, resp_h, resp_p, count(*) AS in_minute
         FROM alike
+        GROUP BY orig_h, resp_h, resp_p, ts_us // 60000000
     )
     GROUP BY orig_h, resp_h, resp_p
 ),
@@ -129,8 +143,8 @@ shells AS (
         orig_h, resp_h, resp_p, uid, ts_us, end_us, orig_internal, resp_internal, conn_state,
         coalesce(orig_bytes, orig_ip_bytes - orig_pkts * CASE WHEN resp_h LIKE '%:%' THEN 72 ELSE 52 END) AS sent,
         coalesce(resp_bytes, resp_ip_bytes - resp_pkts * CASE WHEN resp_h LIKE '%:%' THEN 72 ELSE 52 END) AS received
-    FROM conn
-    WHERE proto = 'tcp' AND service LIKE '%ssh%' AND orig_h IS NOT NULL AND resp_h IS NOT NULL
+    FROM services
+    WHERE service LIKE '%ssh%' AND orig_h IS NOT NULL AND resp_h IS NOT NULL
 ),
 -- An exchange of keys that withstands quantum computers (ML-KEM, sntrup761) takes 1.1 kB more of both sides: what the
 -- client sent shows it, and more is allowed then.
@@ -159,18 +173,25 @@ refused_middles AS (
 banded AS (
     SELECT
         r.*, m.connections,
-        row_number() OVER (PARTITION BY r.orig_h, r.resp_h, r.resp_p ORDER BY r.ts_us, r.uid) AS nth,
-        count(*) OVER (PARTITION BY r.orig_h, r.resp_h, r.resp_p, r.ts_us // 60000000) AS in_minute
+        row_number() OVER (PARTITION BY r.orig_h, r.resp_h, r.resp_p ORDER BY r.ts_us, r.uid) AS nth
     FROM refused AS r
     INNER JOIN refused_middles AS m ON r.orig_h = m.orig_h AND r.resp_h = m.resp_h AND r.resp_p = m.resp_p
     WHERE 5 * abs(r.received - m.median_bytes) <= m.median_bytes
 ),
 -- Eight in ten of what was refused lie in the band, four of them in some minute.
 runs AS (
-    SELECT orig_h, resp_h, resp_p, min(CASE WHEN nth >= $min_guesses THEN ts_us END) AS enough_us
-    FROM banded
+    SELECT orig_h, resp_h, resp_p, min(enough_us) AS enough_us
+    FROM (
+        SELECT
+            orig_h, resp_h, resp_p,
+            count(*) AS in_minute,
+            max(connections) AS connections,
+            min(CASE WHEN nth >= $min_guesses THEN ts_us END) AS enough_us
+        FROM banded
+        GROUP BY orig_h, resp_h, resp_p, ts_us // 60000000
+    )
     GROUP BY orig_h, resp_h, resp_p
-    HAVING count(*) >= $min_guesses AND 10 * count(*) >= 8 * max(connections) AND max(in_minute) >= 4
+    HAVING sum(in_minute) >= $min_guesses AND 10 * sum(in_minute) >= 8 * max(connections) AND max(in_minute) >= 4
 ),
 sessions AS (
     SELECT s.*, min(s.ts_us) OVER (PARTITION BY s.orig_h, s.resp_h, s.resp_p) AS session_us
@@ -230,15 +251,19 @@ attempts AS (
     FROM shown
 ),
 
--- Failures of the source, at that service, that began before.
+-- Failures of the source, at that service, that began before. Of flows it is not asked.
 ordered AS (
     SELECT
         *,
         coalesce(sum(failures) OVER (
-            PARTITION BY by_flows, service, orig_h ORDER BY ts_us, uid, resp_h
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            PARTITION BY service, orig_h ORDER BY ts_us, uid, resp_h ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ), 0) AS before
     FROM attempts
+    WHERE by_flows = 0
+    UNION ALL
+    SELECT *, 0 AS before
+    FROM attempts
+    WHERE by_flows = 1
 ),
 pairs AS (
     SELECT
@@ -320,21 +345,27 @@ ranked AS (
         END AS got_in,
         row_number() OVER (
             PARTITION BY by_target, by_flows, service, lead_h ORDER BY failures = 0, ts_us, uid, orig_h, resp_h
-        ) AS nth,
-        sum(failures) OVER (PARTITION BY by_target, by_flows, service, lead_h, ts_us // 60000000) AS in_minute
+        ) AS nth
     FROM told
+),
+minutes AS (
+    SELECT by_target, by_flows, service, lead_h, max(failures) AS busiest
+    FROM (
+        SELECT by_target, by_flows, service, lead_h, sum(failures) AS failures
+        FROM told
+        GROUP BY by_target, by_flows, service, lead_h, ts_us // 60000000
+    )
+    GROUP BY by_target, by_flows, service, lead_h
 ),
 
 -- Connections of the same ends that were more than a login, after guesses that only flows show.
 larger AS (
     SELECT g.orig_h, g.resp_h, g.resp_p, count(DISTINCT c.uid) AS connections
     FROM (SELECT orig_h, resp_h, resp_p, min(ts_us) AS first_us FROM shown GROUP BY orig_h, resp_h, resp_p) AS g
-    INNER JOIN conn AS c ON g.orig_h = c.orig_h AND g.resp_h = c.resp_h AND g.resp_p = c.resp_p AND c.ts_us > g.first_us
-    WHERE c.proto = 'tcp'
-        AND (
-            c.resp_ip_bytes > $max_login_bytes
-            OR (c.resp_pkts > 0 AND c.end_us - c.ts_us > CAST($max_login_s AS BIGINT) * 1000000)
-        )
+    INNER JOIN services AS c
+        ON g.orig_h = c.orig_h AND g.resp_h = c.resp_h AND g.resp_p = c.resp_p AND c.ts_us > g.first_us
+    WHERE c.resp_ip_bytes > $max_login_bytes
+        OR (c.resp_pkts > 0 AND c.end_us - c.ts_us > CAST($max_login_s AS BIGINT) * 1000000)
     GROUP BY g.orig_h, g.resp_h, g.resp_p
 ),
 grown AS (
@@ -353,7 +384,7 @@ SELECT
     count(DISTINCT r.orig_h) AS sources,
     count(DISTINCT r.resp_h) AS hosts,
     count(DISTINCT r.username) FILTER (WHERE r.failures > 0) AS users,
-    CAST(max(r.in_minute) AS BIGINT) AS busiest_minute,
+    CAST(max(m.busiest) AS BIGINT) AS busiest_minute,
     CAST(sum(r.success) AS BIGINT) AS successes,
     CAST(sum(r.got_in) AS BIGINT) AS got_in,
     list_sort(list(DISTINCT r.resp_h) FILTER (WHERE r.got_in = 1))[1:20] AS got_into,
@@ -373,6 +404,8 @@ SELECT
     quantile_disc(r.received, 0.5) FILTER (WHERE r.failures > 0) AS guess_bytes,
     max(r.received) FILTER (WHERE r.got_in = 1) AS session_bytes
 FROM ranked AS r
+INNER JOIN minutes AS m
+    ON r.by_target = m.by_target AND r.by_flows = m.by_flows AND r.service = m.service AND r.lead_h = m.lead_h
 LEFT JOIN grown AS g ON r.by_flows = 1 AND r.orig_h = g.orig_h
 GROUP BY r.by_target, r.by_flows, r.service, r.lead_h
 HAVING max(r.end_us) >= $window_end - 1800000000

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from aegis_enrich.evidence import typed
 from aegis_enrich.plugin import Detector, tunable
 
 from .model import Trees, load
@@ -101,6 +102,17 @@ class Dga(Detector):
     shard_key = "orig_h"
     entity = ("orig_h",)
     tuning = Tuning
+    evidence = typed(
+        string="kind suffixes examples resolved_sample model",
+        count=(
+            "failed_domains known_domains nxdomain_domains bare_domains failed_queries nxdomain servfail refused "
+            "judged_domains unlikely_domains sure_domains resolved_alike"
+        ),
+        double=(
+            "unlikely_share probability_mean surprise_bits_mean entropy_bits_mean letters_mean digits_share "
+            "consonants_in_a_row_mean duration_s"
+        ),
+    )
 
     @classmethod
     def idle(cls, tuning: Tuning) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from aegis_enrich.evidence import typed
 from aegis_enrich.plugin import MICROS, Detector, tunable
 
 from .lists import DOH, LOOKUPS, OWNED
@@ -59,6 +60,17 @@ class DnsTunnel(Detector):
     every_s = 3_600
     entity = ("orig_h", "name")
     tuning = Tuning
+    evidence = typed(
+        string="kind record_types examples",
+        count=(
+            "clients names queries names_passed_on alike_domains name_bytes_longest text_type_names tcp_queries "
+            "answered nxdomain answer_bytes active_hours sent_bytes connections"
+        ),
+        double=(
+            "new_name_share name_bytes_mean entropy_bits_per_byte information_bytes message_bytes "
+            "message_bytes_per_s gap_s_p10 gap_s_median gap_s_p90 duration_s"
+        ),
+    )
 
     def score(self, features: pd.DataFrame, tuning: Tuning) -> pd.DataFrame:
         """Findings; score = x / (x + 2), x = log2(1 + message / min_bytes)."""

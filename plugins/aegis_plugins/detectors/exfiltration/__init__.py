@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from aegis_enrich.evidence import typed
 from aegis_enrich.plugin import Detector, tunable
 
 HALF = 2.0  # doublings of the least volume that score 0.5
@@ -53,12 +54,23 @@ class Exfiltration(Detector):
     name = "exfiltration"
     reads = ()
     derived = ("egress_hour", "server_name_hour", "tls_server_hour")
+    needs = ("egress_hour",)
     window_s = 86_400
     every_s = 3_600
     lookback_s = 604_800  # the client's past
     shard_key = "orig_h"
     entity = ("orig_h", "key")
     tuning = Tuning
+    evidence = typed(
+        string="signs channel",
+        bool="beyond_past new rare",
+        count=(
+            "signs_count sent_bytes received_bytes connections servers active_hours uploads uploads_alike "
+            "destination_clients clients past_h past_host_most_bytes past_destination_most_bytes "
+            "past_destination_days"
+        ),
+        double="ratio upload_median_bytes duration_s",
+    )
 
     def score(self, features: pd.DataFrame, tuning: Tuning) -> pd.DataFrame:
         """Findings; score = x / (x + 2), x = log2(1 + payload above a past day's / min_bytes)."""

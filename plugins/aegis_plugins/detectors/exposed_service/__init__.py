@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from aegis_enrich.evidence import typed
 from aegis_enrich.plugin import Detector, tunable
 
 REACHED, SPOKEN, CONFIRMED, USED = 0.2, 0.4, 0.6, 0.8  # least score of each degree of certainty
@@ -75,6 +76,12 @@ class ExposedService(Detector):
     shard_key = "resp_h"
     entity = ("resp_h", "resp_p", "proto")
     tuning = Tuning
+    evidence = typed(
+        string="service",
+        addr="sources_sample",
+        bool="confirmed spoken usual_port",
+        count="connections spoken_connections used_connections answer_bytes largest_answer_bytes sources",
+    )
 
     def score(self, features: pd.DataFrame, tuning: Tuning) -> pd.DataFrame:
         """Findings; 0.2 for a port that was reached, 0.4 spoken, 0.6 confirmed, 0.8 used, and up to 0.19 by sources."""

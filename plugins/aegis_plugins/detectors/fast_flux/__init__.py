@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from aegis_enrich.evidence import typed
 from aegis_enrich.plugin import Detector, tunable
 
 HALF = 2.0  # doublings of the least number of networks that score 0.5
@@ -71,10 +72,16 @@ class FastFlux(Detector):
 
     name = "fast_flux"
     reads = ("dns", "conn")
+    needs = ("dns",)
     window_s = 3_600
     every_s = 1_800
     entity = ("name",)
     tuning = Tuning
+    evidence = typed(
+        string="queries_sample examples",
+        count="addresses networks new_addresses answers clients as_known as_numbers",
+        double="networks_per_address new_address_share ttl_s_median duration_s",
+    )
 
     def score(self, features: pd.DataFrame, tuning: Tuning) -> pd.DataFrame:
         """Findings; score = x / (x + 2), x = log2(1 + networks * share of new addresses / (min_networks / 2))."""
@@ -110,7 +117,7 @@ def _finding(row: Mapping[Hashable, Any], tuning: Tuning) -> dict[str, Any]:
         "ttl_s_median": median_s,
         "as_known": _number(row["as_known"]),
         "as_numbers": _number(row["as_numbers"]),
-        "queries": list(row["queries"]),
+        "queries_sample": list(row["queries"]),
         "examples": list(row["examples"]),
         "duration_s": (row["last_us"] - row["first_us"]) / 1e6,
     }

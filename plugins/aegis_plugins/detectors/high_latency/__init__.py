@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from aegis_enrich.evidence import typed
 from aegis_enrich.plugin import Detector, tunable
 
 BUCKETS = 8  # of rtt_hour, an octave
@@ -41,6 +42,14 @@ class HighLatency(Detector):
     shard_key = "orig_h"
     entity = ("orig_h", "key")
     tuning = Tuning
+    evidence = typed(
+        string="scope kind worst",
+        count="connections usual_connections baseline_connections baseline_hours peers risen_peers",
+        double=(
+            "round_trip_ms baseline_ms ratio baseline_p90_ms client_side_ms baseline_client_side_ms "
+            "server_side_ms baseline_server_side_ms ceiling_ms"
+        ),
+    )
 
     def score(self, features: pd.DataFrame, tuning: Tuning) -> pd.DataFrame:
         """Findings; score = the part of the present round trip that is new: 1 - baseline / median."""

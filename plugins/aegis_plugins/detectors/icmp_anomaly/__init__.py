@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from aegis_enrich.evidence import typed
 from aegis_enrich.plugin import MICROS, Detector, tunable
 
 HALF = 2.0  # doublings of the threshold's evidence that score 0.5
@@ -40,6 +41,16 @@ class IcmpAnomaly(Detector):
     shard_key = "orig_h"
     entity = ("orig_h", "resp_h", "key")
     tuning = Tuning
+    evidence = typed(
+        string="kind",
+        addr="hosts_sample",
+        bool="source_internal",
+        count=(
+            "hosts answered_hosts timestamp_or_mask_hosts networks requests replies sent_bytes received_bytes "
+            "foreign_bytes"
+        ),
+        double="hosts_per_network mean_request_bytes mean_reply_bytes bytes_per_s duration_s",
+    )
 
     def score(self, features: pd.DataFrame, tuning: Tuning) -> pd.DataFrame:
         """Findings; score = x / (x + 2), x = log2(1 + what was seen / what it takes)."""

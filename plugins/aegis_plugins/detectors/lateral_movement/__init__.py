@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from aegis_enrich.evidence import typed
 from aegis_enrich.plugin import MICROS, Detector, tunable
 
 
@@ -74,6 +75,16 @@ class LateralMovement(Detector):
     every_s = 1_800
     entity = ("orig_h",)
     tuning = Tuning
+    evidence = typed(
+        string="kinds leading_kind techniques operations_sample files_sample",
+        addr="hosts_sample",
+        bool="controller",
+        count=(
+            "hosts copied_and_ran_hosts shared_and_ran_hosts copied_to_hosts ran_on_hosts explored_hosts "
+            "stolen_from_hosts shared_by_hosts cleared_on_hosts discovery_operations"
+        ),
+        double="duration_s",
+    )
 
     def score(self, features: pd.DataFrame, tuning: Tuning) -> pd.DataFrame:
         """Findings; the score is the highest of its kinds', 0.75 for one host with a copy and an execution."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from aegis_enrich.evidence import typed
 from aegis_enrich.plugin import MICROS, Detector, tunable
 
 
@@ -47,6 +48,12 @@ class LongConnection(Detector):
     past_s = 604_800
     entity = ("orig_h", "orig_p", "resp_h", "resp_p", "proto", "start_us")
     tuning = Tuning
+    evidence = typed(
+        string="conn_state tls_name http_host",
+        bool="still_open source_internal destination_internal",
+        count="pieces orig_bytes resp_bytes orig_pkts resp_pkts",
+        double="duration_s usual_longest_s times_usual",
+    )
 
     def score(self, features: pd.DataFrame, tuning: Tuning) -> pd.DataFrame:
         """Findings; score = d / (d + half_score_s) of the duration d."""

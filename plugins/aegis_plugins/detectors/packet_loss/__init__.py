@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from aegis_enrich.evidence import typed
 from aegis_enrich.plugin import Detector, tunable
 
 WAYS = {
@@ -44,6 +45,15 @@ class PacketLoss(Detector):
     lookback_s = 3_600  # the rows of a long connection before the window, which the rows in it go on from
     entity = ("orig_h", "resp_h", "resp_p", "key")
     tuning = Tuning
+    evidence = typed(
+        string="scope subject cause payload way seen source worst_peers worst_hosts",
+        count=(
+            "sent_bytes sent_again_bytes late_or_again_least_bytes connections peers hosts lossy_connections "
+            "lossy_peers lossy_hosts pairs_found sensor_missed_bytes doubled_connections payload_bytes "
+            "seen_again_bytes connections_with_gaps missed_bytes"
+        ),
+        double="rate total_rate",
+    )
 
     def score(self, features: pd.DataFrame, tuning: Tuning) -> pd.DataFrame:
         """Findings; score = rate / (rate + half_rate)."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from aegis_enrich.evidence import typed
 from aegis_enrich.plugin import Detector, tunable
 
 KINDS = {
@@ -60,6 +61,17 @@ class PortScan(Detector):
     shard_key = "orig_h"
     entity = ("orig_h",)
     tuning = Tuning
+    evidence = typed(
+        string="kinds basis",
+        addr="hosts_sample",
+        bool="source_internal capped",
+        count=(
+            "hosts ports sockets attempts refused unanswered half_open udp_sockets most_ports_of_a_host "
+            "most_hosts_at_a_port icmp_hosts ports_sample internal_hosts external_hosts nodes least_hosts "
+            "least_ports answered"
+        ),
+        double="most_failed_share duration_s",
+    )
 
     def score(self, features: pd.DataFrame, tuning: Tuning) -> pd.DataFrame:
         """Findings; score = x / (x + 2), x = log2(1 + vertical sockets / min_ports + swept hosts / min_hosts)."""

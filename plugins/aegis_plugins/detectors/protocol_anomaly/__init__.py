@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from aegis_enrich.evidence import typed
 from aegis_enrich.plugin import Detector, tunable
 
 NAMES = {"ssl": "TLS", "dns": "DNS", "http": "HTTP", "ssh": "SSH", "quic": "QUIC", "rdp": "RDP", "smb": "SMB"}
@@ -40,6 +41,13 @@ class ProtocolAnomaly(Detector):
     every_s = 3_600
     entity = ("orig_h", "key")
     tuning = Tuning
+    evidence = typed(
+        string="kind scope protocol",
+        addr="servers_sample",
+        bool="open_port new_here",
+        count="connections sent_bytes received_bytes servers past_days_here past_days_of_host compared_hours past_h",
+        double="shift past_shift_most share share_before share_before_most",
+    )
 
     def score(self, features: pd.DataFrame, tuning: Tuning) -> pd.DataFrame:
         """Findings; score of a mix is its shift, of a protocol out of place 0.2 to 0.6 by what and where it is."""

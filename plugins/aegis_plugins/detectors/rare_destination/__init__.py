@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from aegis_enrich.evidence import typed
 from aegis_enrich.plugin import MICROS, Detector, tunable
 
 HALF = 4.0  # points that score 0.5
@@ -47,6 +48,11 @@ class RareDestination(Detector):
     every_s = 3_600
     entity = ("orig_h",)
     tuning = Tuning
+    evidence = typed(
+        string="destinations_sample worst signs",
+        count="new_destinations odd_destinations connections active_hours sent_bytes received_bytes past_h",
+        double="points longest_s",
+    )
 
     def score(self, features: pd.DataFrame, tuning: Tuning) -> pd.DataFrame:
         """Findings; score = p / (p + 4) of the points p of the oddest destination."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from aegis_enrich.evidence import typed
 from aegis_enrich.plugin import MICROS, Detector, tunable
 
 HALF = 2.0  # doublings of the threshold's rate that score 0.5
@@ -38,6 +39,12 @@ class SynFlood(Detector):
     shard_key = "resp_h"
     entity = ("resp_h", "resp_p")
     tuning = Tuning
+    evidence = typed(
+        addr="sources_sample",
+        bool="sources_internal target_internal",
+        count="syns flooded_s sources refused unanswered half_open taken_up",
+        double="peak_syns_per_s bare_share duration_s",
+    )
 
     def score(self, features: pd.DataFrame, tuning: Tuning) -> pd.DataFrame:
         """Findings; score = x / (x + 2), x = log2(1 + SYNs in the worst 10 s / min_syns)."""

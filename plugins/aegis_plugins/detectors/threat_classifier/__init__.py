@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from aegis_enrich.evidence import typed
 from aegis_enrich.plugin import Detector, tunable
 from aegis_plugins.models import stored
 
@@ -50,6 +51,11 @@ class ThreatClassifier(Detector):
     shard_key = "orig_h"
     entity = ("orig_h", "key")
     tuning = Tuning
+    evidence = typed(
+        string="class runner_up of model_hash model_until",
+        count="connections features_outside model_rows",
+        double="probability runner_up_probability benign_probability",
+    )
 
     @classmethod
     def idle(cls, tuning: Tuning) -> str:

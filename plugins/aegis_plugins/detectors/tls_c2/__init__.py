@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from aegis_enrich.evidence import typed
 from aegis_enrich.plugin import Detector, tunable
 
 BEACON_CALLS, BEACON_US = 20, 1_800_000_000  # from which on beaconing judges a rhythm
@@ -57,12 +58,22 @@ class TlsC2(Detector):
     name = "tls_c2"
     reads = ()
     derived = ("tls_server_hour", "pair_hour", "server_name_hour")
+    needs = ("tls_server_hour",)
     window_s = 86_400
     every_s = 3_600
     lookback_s = 604_800  # the client's past
     shard_key = "orig_h"
     entity = ("orig_h", "key")
     tuning = Tuning
+    evidence = typed(
+        string="subject issuer certificate fingerprint ja3s signs kinds tool",
+        bool="certificate_hidden certificate_trusted own_fingerprint rare new crowd repeated rhythmic",
+        count=(
+            "sessions hours certificates valid_days certificate_age_days fingerprint_clients resumed "
+            "place_clients clients past_h past_days kinds_count"
+        ),
+        double="size_median_bytes size_mad_bytes gap_median_s gap_mad_s",
+    )
 
     def score(self, features: pd.DataFrame, tuning: Tuning) -> pd.DataFrame:
         """Findings; score = 1 - product over signs of (1 - what the sign takes of the doubt)."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from aegis_enrich.evidence import typed
 from aegis_enrich.plugin import Detector, tunable
 
 HALF = 7.0  # the deviation that scores 0.5
@@ -40,6 +41,15 @@ class TrafficSpike(Detector):
     every_s = 3_600
     entity = ("orig_h", "key")
     tuning = Tuning
+    evidence = typed(
+        string="turn scope metric top_peer top_peer_proto",
+        bool="beyond_past regular by_hour_of_day",
+        count=(
+            "value usual_most past_most compared_hours past_days past_hours sent_bytes received_bytes "
+            "top_peer_port top_peer_bytes"
+        ),
+        double="usual deviation octaves bytes_deviation packets_deviation connections_deviation",
+    )
 
     def score(self, features: pd.DataFrame, tuning: Tuning) -> pd.DataFrame:
         """Findings; score = z / (z + 7) of the deviation z."""

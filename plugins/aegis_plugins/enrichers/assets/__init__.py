@@ -96,7 +96,15 @@ def load(path: Path) -> dict[Network, Asset]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{error}; write a file that can be read", where=str(path)) from error
-    rows = [(number, next(csv.reader([line]))) for number, line in enumerate(lines, 1) if _says_something(line)]
+    problems: list[ConfigError] = []
+    rows: list[tuple[int, list[str]]] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            rows += [(number, next(csv.reader([line])))] if _says_something(line) else []
+        except csv.Error as error:
+            problems.append(ConfigError(f"{error}; write a line of CSV", where=f"{path}:{number}"))
+    if problems:
+        raise Problems(problems)
     if not rows:
         return {}
     (first, header), *rows = rows
@@ -104,7 +112,6 @@ def load(path: Path) -> dict[Network, Asset]:
         what = f"the header is {','.join(header)!r}; write {','.join(HEADER)}"
         raise ConfigError(what, where=f"{path}:{first}")
     assets: dict[Network, Asset] = {}
-    problems: list[ConfigError] = []
     for number, row in rows:
         try:
             network, asset = _asset([cell.strip() for cell in row])

@@ -91,7 +91,7 @@ class Lists:
         files = set(self._named)
         for folder in self._folders:
             if folder.is_dir():
-                files.update(p for p in folder.iterdir() if p.suffix in SUFFIXES and not p.name.startswith("."))
+                files.update(p for p in folder.iterdir() if p.suffix in SUFFIXES and p.name[0] != "." and p.is_file())
         return sorted(files)
 
     def _arrange(self) -> None:
@@ -109,7 +109,7 @@ def load(path: Path, *, severity: int) -> IndicatorList:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{error}; write a list that can be read", where=str(path)) from error
     told = [(n, line.strip()) for n, line in enumerate(lines, 1) if not _COMMENT.fullmatch(line.strip() or "#")]
-    header = next(csv.reader([told[0][1].lower()])) if told else []
+    header = _cells(told[0][1].lower()) if told else []
     rows = _csv_rows(path, told, header) if "indicator" in map(str.strip, header) else _plain_rows(told)
     indicators: list[Indicator] = []
     bad: list[str] = []
@@ -137,11 +137,19 @@ def _csv_rows(path: Path, lines: list[tuple[int, str]], header: list[str]) -> It
         what = f"the header is {','.join(names)!r}; write of {','.join(FIELDS)} those that there are, each once"
         raise ConfigError(what, where=f"{path}:{lines[0][0]}")
     for number, line in lines[1:]:
-        row = [cell.strip() for cell in next(csv.reader([line]))]
+        row = [cell.strip() for cell in _cells(line)]
         yield (
             number,
             dict(zip(names, row, strict=False)) | ({"excess": row[len(names)]} if len(row) > len(names) else {}),
         )
+
+
+def _cells(line: str) -> list[str]:
+    """The cells of a line; one that no CSV reader takes (a field of 128 KiB) is one cell, and no indicator."""
+    try:
+        return next(csv.reader([line]))
+    except csv.Error:
+        return [line]
 
 
 def _indicators(row: dict[str, str], source: str, severity: int) -> Iterator[Indicator]:

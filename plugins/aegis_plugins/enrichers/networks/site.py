@@ -11,6 +11,7 @@ import yaml
 
 from aegis_enrich.errors import ConfigError, Problems
 from aegis_enrich.prefixes import Network, parse_network
+from aegis_enrich.yaml_text import compose, text_of
 
 # Traffic that never leaves: part of "inside" whatever the file says, and named unless the file names it otherwise.
 SPECIAL: dict[str, tuple[str, ...]] = {
@@ -60,7 +61,7 @@ class Site:
 def load(path: Path) -> Site:
     """The site that a file describes; raises Problems with every problem and its line."""
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        root = compose(text_of(path))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{error}; write a file that can be read", where=str(path)) from error
     except yaml.YAMLError as error:
@@ -112,6 +113,9 @@ class _Reader:
             return
         seen = set[str]()
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self._problem(key, "a key is a single word")
+                continue
             if key.value in seen:
                 self._problem(key, f"{key.value!r} stands here twice; write it once")
             seen.add(key.value)

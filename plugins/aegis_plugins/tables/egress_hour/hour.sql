@@ -2,8 +2,9 @@
 -- one per client, without a server, of all that it sent. Rarity compares clients, so this runs over all at once.
 WITH
 -- Payload of each connection. Zeek takes it from sequence numbers, which forged or odd packets can make anything, so it
--- is at most what IP carried; Suricata does not tell it, so it is what IP carried less the shortest headers.
-moved AS MATERIALIZED (
+-- is at most what IP carried; Suricata does not tell it, so it is what IP carried less the shortest headers. Read twice:
+-- to keep it takes longer.
+moved AS NOT MATERIALIZED (
     SELECT
         orig_h,
         resp_h,
@@ -27,7 +28,7 @@ moved AS MATERIALIZED (
         AND coalesce(resp_pkts, 1) > 0  -- what nobody answers is a flood or a scan
 ),
 
-everyone AS (
+everyone AS MATERIALIZED (
     SELECT
         orig_h, resp_h, min(resp_p) AS least_port, max(resp_p) AS most_port, min(proto) AS least_proto,
         max(proto) AS most_proto, count(*) AS connections, sum(sent) AS sent, sum(received) AS received,

@@ -25,8 +25,15 @@ flows AS (
         end_us,
         uid
     FROM conn
-    WHERE proto <> 'icmp' AND resp_h NOT LIKE 'ff%' AND NOT regexp_matches(resp_h, '^(0|22[4-9]|23[0-9]|255)\.')
-        AND orig_h IS NOT NULL
+    WHERE proto <> 'icmp' AND orig_h IS NOT NULL
+        AND (
+            end_us - ts_us >= 60000000
+            OR (
+                history IS NOT NULL AND orig_pkts > 0 AND resp_pkts > 0
+                AND (conn_state = 'S1' OR NOT (history LIKE '%S%' OR history LIKE '%h%'))
+            )
+        )
+        AND resp_h NOT LIKE 'ff%' AND NOT regexp_matches(resp_h, '^(0|22[4-9]|23[0-9]|255)\.')
 )
 
 SELECT

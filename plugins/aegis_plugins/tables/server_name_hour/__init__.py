@@ -10,6 +10,7 @@ class ServerNameHour(DerivedTable):
 
     name = "server_name_hour"
     reads = ("conn", "http", "ssl", "quic", "dns")
+    needs = ("http", "ssl", "quic")
     shard_key = "orig_h"
     columns = (
         Column("orig_h", "addr", "client"),

@@ -46,8 +46,8 @@ ordered AS (
         *,
         max(CAST(proxied AS INTEGER)) OVER (PARTITION BY uid) AS through_proxy,
         max(CAST(tls AS INTEGER)) OVER (PARTITION BY uid) AS has_tls,
-        row_number() OVER (PARTITION BY uid ORDER BY tls DESC, ts_us, name) AS nth,
-        lag(ts_us) OVER (PARTITION BY uid, name, tls ORDER BY ts_us) AS before_us
+        row_number() OVER (PARTITION BY uid ORDER BY tls DESC, ts_us, name, size, ip_size) AS nth,
+        lag(ts_us) OVER (PARTITION BY uid, name, tls ORDER BY ts_us, size, ip_size) AS before_us
     FROM named
 ),
 
