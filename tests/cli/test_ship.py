@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from aegis_enrich.cli.ship import command
-from aegis_enrich.store import Rows, Store, common
+from aegis_enrich.store import Rows, Store, common_lake
 from aegis_enrich.tables import TABLES
 
 PATIENCE_S = 120.0
@@ -31,7 +31,9 @@ def rows(first: int, count: int = 20) -> pa.Table:
 
 
 def in_lake(lake: Path) -> list[str]:
-    return sorted(u for s in common.segments(lake) for u in pq.read_table(s.path, columns=["uid"])["uid"].to_pylist())
+    return sorted(
+        u for s in common_lake.segments(lake) for u in pq.read_table(s.path, columns=["uid"])["uid"].to_pylist()
+    )
 
 
 def test_one_at_a_time_and_it_ends_when_it_is_told_to(tmp_path):

@@ -23,9 +23,9 @@ class Ran:
 
 
 def aegis(*arguments: object, cwd: Path, timeout_s: float = 200) -> Ran:
-    """The program in a process of its own, and the most memory that it held."""
-    own = "import resource,sys; from aegis_enrich.cli import main\ntry: main(sys.argv[1:])\nfinally: "
-    own += "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+    """The program in a process of its own, and the most memory that it held: `ru_maxrss` would count its parent's."""
+    own = "import sys; from aegis_enrich.cli import main\ntry: main(sys.argv[1:])\nfinally: "
+    own += "print('peak', open('/proc/self/status').read().split('VmHWM:')[1].split()[0], file=sys.stderr)"
     found = subprocess.run(
         [sys.executable, "-c", own, *map(str, arguments)],
         capture_output=True,
