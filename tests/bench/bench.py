@@ -228,13 +228,16 @@ class Bench:
         return path if path.exists() else made.write(path, rows, networks=self.networks)
 
     def _rules(self, name: str, wanted: Callable[[Any], bool]) -> Path:
-        """The shipped rules without the detectors that are not wanted."""
+        """The shipped rules without the detectors that are not wanted, and without sequences, which name these."""
         folder = self.folder / f"rules.{name}"
         if not folder.exists():
             shutil.copytree(shipped_rules(), folder)
             for detector in load().detectors.values():
                 if not wanted(detector):
                     (folder / "detectors" / f"{detector.name}.yml").unlink(missing_ok=True)
+            for file in (folder / "correlation").glob("*.yml"):
+                if file.name not in ("grounds.yml", "settings.yml"):
+                    file.unlink()
         return folder
 
     def _analyze(self, log: Path, rules: Path, *more: object) -> Measured:
