@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .prefixes import is_address
+
 # A list is of the kind of what is in it.
 _FITS: Mapping[str, Callable[[Any], bool]] = {
-    "addr": lambda value: isinstance(value, str) and _is_address(value),
+    "addr": lambda value: isinstance(value, str) and is_address(value),
     "bool": lambda value: isinstance(value, bool),
     "count": lambda value: isinstance(value, int) and not isinstance(value, bool),
     "double": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
@@ -33,11 +34,3 @@ def misfits(evidence: Mapping[str, Any], kinds: Mapping[str, str]) -> list[str]:
         elif not all(v is None or _FITS[kind](v) for v in each):
             found.append(f"evidence {name!r} is {value!r}, which is no {kind}")
     return found
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

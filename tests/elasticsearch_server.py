@@ -26,6 +26,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from maven import Unavailable, fetched
+
 from aegis_enrich.config import Elasticsearch
 
 ARTIFACT = "org.elasticsearch.distribution.integ-test-zip:elasticsearch:{}:zip"
@@ -54,10 +56,6 @@ SECURED = {
     "xpack.security.http.ssl.keystore.path": "http.p12",
     "xpack.security.http.ssl.keystore.password": STORE_PASSWORD,
 }
-
-
-class Unavailable(Exception):
-    """This machine lacks what the server needs; says what."""
 
 
 class NoJdk(Unavailable):
@@ -187,22 +185,9 @@ def find_jdk(majors: range) -> Path:
 
 def fetch(version: str) -> Path:
     """The distribution's archive, from the cache folder or by Maven; raises Unavailable."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aegis-enrich" / "elasticsearch"
-    archive = cache / f"elasticsearch-{version}.zip"
-    if archive.exists():
-        return archive
-    maven = shutil.which("mvn")
-    if not maven:
-        raise Unavailable("no Maven (mvn) to fetch it with")
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as fresh:
-        goal = "org.apache.maven.plugins:maven-dependency-plugin:copy"
-        command = [maven, "-q", "-B", goal, f"-Dartifact={ARTIFACT.format(version)}", f"-DoutputDirectory={fresh}"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise Unavailable(f"Maven could not fetch it: {(done.stdout + done.stderr).strip()[-500:]}")
-        next(Path(fresh).glob("*.zip")).replace(archive)
-    return archive
+    name = f"elasticsearch-{version}.zip"
+    goal = ["org.apache.maven.plugins:maven-dependency-plugin:copy", f"-Dartifact={ARTIFACT.format(version)}"]
+    return fetched(f"elasticsearch/{name}", [*goal, "-DoutputDirectory=."], name)
 
 
 def _secure(home: Path, jdk: Path, roles: str, users: Mapping[str, str]) -> Path:

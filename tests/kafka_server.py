@@ -6,7 +6,6 @@ Needs Maven (to fetch them once; they stay in the cache folder) and Java 11 or n
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import signal
 import socket
@@ -16,44 +15,17 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from maven import Unavailable, jars
+
 VERSION = "3.9.1"
 START_S = 120.0
 STOP_S = 30.0
-POM = f"""<project><modelVersion>4.0.0</modelVersion><groupId>tests</groupId><artifactId>tests</artifactId>
-<version>1</version><dependencies><dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
-<version>{VERSION}</version></dependency></dependencies></project>"""
+JARS = f"org.apache.kafka:kafka_2.13:{VERSION}"
 LOG4J = "log4j.rootLogger=WARN, out\nlog4j.appender.out=org.apache.log4j.ConsoleAppender\n"
 LOG4J += (
     "log4j.appender.out.layout=org.apache.log4j.PatternLayout\nlog4j.appender.out.layout.ConversionPattern=%p %m%n\n"
 )
 CLUSTER_ID = "AAAAAAAAAAAAAAAAAAAAAA"
-
-
-class Unavailable(Exception):
-    """This machine lacks what the broker needs; says what."""
-
-
-def jars() -> Path:
-    """The folder of the broker's jars, from the cache folder or by Maven; raises Unavailable."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aegis-enrich" / "kafka"
-    folder = cache / VERSION
-    if folder.is_dir():
-        return folder
-    maven = shutil.which("mvn")
-    if not maven:
-        raise Unavailable("no Maven (mvn) to fetch it with")
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as fresh:
-        (Path(fresh) / "pom.xml").write_text(POM)
-        goal = "org.apache.maven.plugins:maven-dependency-plugin:copy-dependencies"
-        target = Path(fresh) / "jars"
-        command = [maven, "-q", "-B", "-f", f"{fresh}/pom.xml", goal, f"-DoutputDirectory={target}"]
-        done = subprocess.run([*command, "-DincludeScope=runtime"], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise Unavailable(f"Maven could not fetch it: {(done.stdout + done.stderr).strip()[-500:]}")
-        with contextlib.suppress(OSError):  # another worker was first
-            target.rename(folder)
-    return folder
 
 
 @contextlib.contextmanager
@@ -62,7 +34,7 @@ def running(settings: Mapping[str, str] | None = None) -> Iterator[str]:
     java = shutil.which("java")
     if not java:
         raise Unavailable("no Java to run it with")
-    libraries = jars()
+    libraries = jars(f"kafka/{VERSION}", JARS)
     folder = Path(tempfile.mkdtemp(prefix="aegis-kafka-"))
     port, controller = _free_ports(2)
     try:

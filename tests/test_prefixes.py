@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis_enrich.prefixes import Prefixes, pack, parse_network
+from aegis_enrich.prefixes import Prefixes, is_address, pack, parse_network
 
 _ADDRESSES = st.integers(0, 2**32 - 1).map(lambda i: ip_address(i & 0xF00000FF)) | st.integers(0, 2**128 - 1).map(
     lambda i: ip_address(i & (0xFF << 120 | 0xFF))
@@ -37,6 +37,11 @@ def test_no_address_and_no_network_give_none() -> None:
     for text in ("", "1.2.3", "example.com", "1.2.3.4/8", "::g", "1.2.3.4\0"):
         assert prefixes.find(text) is None
     assert Prefixes[str]().find("1.2.3.4") is None
+
+
+def test_what_is_an_address() -> None:
+    assert all(map(is_address, ("1.2.3.4", "::1", "fe80::1%eth0", "::ffff:10.0.0.1")))
+    assert not any(map(is_address, ("", "1.2.3", "example.com", "1.2.3.4/8", "::g", "1.2.3.4\0", " 1.2.3.4")))
 
 
 def test_mapped_addresses_are_ipv4() -> None:

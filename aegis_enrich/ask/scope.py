@@ -13,7 +13,7 @@ import yaml
 
 from ..config import Config
 from ..plugin import DAY_US, HOUR_US
-from ..prefixes import parse_network
+from ..prefixes import is_address, parse_network
 from ..store import Store
 from ..yaml_text import load as load_yaml
 from ..yaml_text import text_of
@@ -129,17 +129,9 @@ def _assets(path: Path) -> dict[str, str]:
         return {}
     named = {}
     for row in csv.reader(line for line in lines if not line.lstrip().startswith("#")):
-        if len(row) > 1 and row[1].strip() and _is_address(row[0].strip()):
+        if len(row) > 1 and row[1].strip() and is_address(row[0].strip()):
             named[row[1].strip().lower()] = str(ipaddress.ip_address(row[0].strip()))
     return named
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def learned(store: Store, words: list[str]) -> dict[str, dict[str, Any]]:

@@ -15,6 +15,7 @@ import click
 
 from ..config import Config
 from ..deliver import Delivery
+from ..deliver.sections import make, sections
 from ..errors import ConfigError
 from ..hunt import Hunt, Span, hunting
 from ..hunt.hunt import OnDuckDB, Progress, Runner
@@ -26,7 +27,7 @@ from ..registry import Registry
 from ..registry import load as plugins
 from .analyze import DELIVER_S
 from .options import alert_table, configuration, field, json_option, print_json
-from .run import say_undelivered, sinks, with_elasticsearch, write_ndjson
+from .run import say_undelivered, with_elasticsearch, write_ndjson
 
 
 class Moment(click.ParamType[Any]):
@@ -129,9 +130,9 @@ def runner(engine: str, master: str | None) -> Iterator[Runner]:
 
 
 def _deliver(hunt: Hunt, config: Config, registry: Registry) -> Sequence[Any]:
-    if not config.elasticsearch.url:
+    receivers = make([section for section in sections(config, registry) if section.name == "elasticsearch"])
+    if not receivers:
         return ()
-    receivers = {n: s for n, s in sinks(config, registry, None).items() if n == "elasticsearch"}
     delivery = Delivery(hunt.past, receivers)
     left = delivery.drain(DELIVER_S)
     delivery.close()

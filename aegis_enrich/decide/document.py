@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from ..plugin import CONTEXT
+from ..prefixes import is_address
 from .attack import attack
 from .fields import SIDES, of_end
 from .fold import Fold, canonical
@@ -110,7 +110,7 @@ def _place(doc: dict[str, Any], values: Mapping[str, Any], describe: Describe) -
     ips, hosts = set(), set()
     for side in SIDES:
         end = doc.get(side, {})
-        if "ip" in end and not _is_address(end["ip"]):
+        if "ip" in end and not is_address(end["ip"]):
             end.setdefault("domain", end.pop("ip"))
         if "domain" in end:
             hosts.add(end["domain"])
@@ -133,14 +133,6 @@ def _set(doc: dict[str, Any], path: str, value: Any) -> None:
     for head in heads:
         doc = doc.setdefault(head, {})
     doc[tail] = value
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def iso(time_us: int) -> str:

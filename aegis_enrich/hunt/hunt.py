@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -20,8 +19,9 @@ from ..decide.standing import unsuppressed
 from ..detect.evaluate import Limits
 from ..detect.executor import run_together
 from ..detect.scheduler import Watch
-from ..errors import AegisError, ConfigError, StateError
+from ..errors import ConfigError, StateError
 from ..pipeline.engine import Parts, wall_us
+from ..pipeline.parts import can_find
 from .past import Past
 from .plan import Plan
 from .rows import row_hits
@@ -57,13 +57,11 @@ class Hunt:
     plan: Plan = field(init=False)
 
     def __post_init__(self) -> None:
-        text = f"{self.parts.rules.hash} {self.parts.enrichment.digest()}"
-        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        self.decider = Decider(self.rules, self.parts.enrichment.describe, digest, wall_us)
-        config = self.parts.config
+        parts, config = self.parts, self.parts.config
+        self.decider = Decider(self.rules, parts.enrichment.describe, parts.config_hash(parts.rules), wall_us)
         self.plan = Plan(
             self.past,
-            [Watch(r.detector, r.tuning, r.lateness_s) for r in self.rules.detectors.values() if _can_find(r)],
+            [Watch(r.detector, r.tuning, r.lateness_s) for r in self.rules.detectors.values() if can_find(r)],
             self.parts.registry.tables,
             self.schema,
             self.decider.window,
@@ -149,15 +147,3 @@ def chosen(rules: RuleSet, only: Collection[str]) -> RuleSet:
         raise ConfigError(f"--detector: no enabled rule {', '.join(unknown)}; those of detectors are {known}")
     kept = [rule for rule in on if names[rule.id] & set(only)]
     return RuleSet.of(kept, rules.suppress, rules.off, rules.hash)
-
-
-def _can_find(rule: Any) -> bool:
-    """Whether there is a point in running it; said where there is none."""
-    try:
-        why = rule.detector.idle(rule.tuning)
-    except AegisError as error:
-        log.error("%s is not run: %s", rule.id, error)
-        return False
-    if why:
-        log.info("%s %s", rule.id, why)
-    return not why

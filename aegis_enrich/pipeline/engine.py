@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import sqlite3
 import threading
@@ -217,7 +216,7 @@ class Engine:
         """Takes up lists that were replaced; True where one was."""
         renewed = self.parts.enrichment.refresh()
         if renewed:
-            self.decider.config_hash = self._config_hash()
+            self.decider.config_hash = self.parts.config_hash(self.rules)
         return renewed
 
     def _reload(self) -> None:
@@ -309,7 +308,7 @@ class Engine:
     def _use_rules(self, rules: RuleSet, correlation: Correlation) -> None:
         self.rules, self.correlation = rules, correlation
         self.correlator = Correlator(self.store, correlation, rules.health, wall_us)
-        self.decider = Decider(rules, self.parts.enrichment.describe, self._config_hash(), wall_us)
+        self.decider = Decider(rules, self.parts.enrichment.describe, self.parts.config_hash(self.rules), wall_us)
         self.scheduler = Scheduler(
             self.store,
             [Watch(r.detector, r.tuning, r.lateness_s) for r in rules.detectors.values() if can_find(r)],
@@ -329,11 +328,6 @@ class Engine:
         for suppression in rules.expired(wall_us()):
             log.warning("%s: a suppression has expired: %s", suppression.written, suppression)
         self._note_rules()
-
-    def _config_hash(self) -> str:
-        """Of what the analysts decide: rules with their tuning, networks, lists."""
-        text = f"{self.rules.hash} {self.parts.enrichment.digest()}"
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def _schema(self, table: str) -> pa.Schema:
         return self.parts.enrichment.schema(table)

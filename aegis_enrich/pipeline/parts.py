@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,6 +31,11 @@ class Parts:
     enrichment: Enrichment
     rules: RuleSet
     correlation: Correlation = field(default_factory=Correlation)
+
+    def config_hash(self, rules: RuleSet) -> str:
+        """Of what the analysts decide: these rules with their tuning, networks, lists."""
+        text = f"{rules.hash} {self.enrichment.digest()}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def assemble(config: Config, registry: Registry) -> Parts:

@@ -8,26 +8,15 @@ import sys
 import time
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from ship.conftest import rows
 
 from aegis_enrich.cli.ship import command
 from aegis_enrich.store import Rows, Store, common_lake
-from aegis_enrich.tables import TABLES
 
 PATIENCE_S = 120.0
-SCHEMA = TABLES["conn"].schema
-
-
-def rows(first: int, count: int = 20) -> pa.Table:
-    times = pa.array([1_700_000_000_000_000 + n for n in range(first, first + count)], pa.int64())
-    given = {"ts": times.cast(pa.timestamp("us", tz="UTC")), "uid": [f"C{n}" for n in range(first, first + count)]}
-    given |= {"end_ts": given["ts"], "source": ["zeek"] * count, "sensor": ["s"] * count}
-    return pa.table(
-        {f.name: pa.array(given[f.name], f.type) if f.name in given else pa.nulls(count, f.type) for f in SCHEMA}
-    )
 
 
 def in_lake(lake: Path) -> list[str]:

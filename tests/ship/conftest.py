@@ -153,3 +153,14 @@ def segments(far: Far) -> list[Any]:
 @pytest.fixture
 def named() -> Callable[[Far], list[Any]]:
     return segments
+
+
+def rows(first: int, count: int = 20) -> pa.Table:
+    """Rows of conn with uids C<first>, C<first + 1>, and so on."""
+    schema = TABLES["conn"].schema
+    times = pa.array([1_700_000_000_000_000 + n for n in range(first, first + count)], pa.int64())
+    given = {"ts": times.cast(pa.timestamp("us", tz="UTC")), "uid": [f"C{n}" for n in range(first, first + count)]}
+    given |= {"end_ts": given["ts"], "source": ["zeek"] * count, "sensor": ["s"] * count}
+    return pa.table(
+        {f.name: pa.array(given[f.name], f.type) if f.name in given else pa.nulls(count, f.type) for f in schema}
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import ipaddress
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from aegis_enrich.decide.fields import FIELDS
+from aegis_enrich.prefixes import is_address
 from aegis_enrich.tables import TABLES
 
 from . import ecs
@@ -150,13 +150,7 @@ def _addresses(answers: list[str]) -> list[str] | None:
 
 
 def _is_address(text: str) -> bool:
-    if not text or not (text[0].isdigit() or ":" in text):
-        return False
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+    return bool(text) and (text[0].isdigit() or ":" in text) and is_address(text)  # most answers are names
 
 
 def _object(text: str) -> Any:
