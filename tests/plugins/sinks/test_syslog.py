@@ -80,6 +80,9 @@ class Receiver:
             assert self.arrived.wait_for(there, 10)
 
     def close(self):
+        with contextlib.suppress(OSError):
+            self.listening.shutdown(socket.SHUT_RDWR)  # wakes `accept`, which `close` does not
+        self.thread.join(10)
         for each in (self.listening, *self.connections):
             with contextlib.suppress(OSError):
                 each.close()
