@@ -10,7 +10,7 @@ from group import Group
 from watch import Watch
 
 from aegis_enrich.errors import AegisError, ConfigError
-from aegis_enrich.kafka import source
+from aegis_enrich.kafka import member, source
 from aegis_enrich.kafka.address import Address
 from aegis_enrich.kafka.client import Down
 from aegis_enrich.kafka.envelope import Group as Lines
@@ -124,7 +124,7 @@ def test_while_nobody_knows_what_is_unread_it_may_be(plain, why):
     group.send(group.parts[0], b"x")
     watch = started(group)
     settle(watch)
-    client, source_ = watch.source._client, watch.source
+    client, source_ = watch.source.member.client, watch.source
     bounds = client.bounds
 
     def no_answer(part, *, cached=False):
@@ -152,13 +152,15 @@ def test_nothing_is_handed_on_before_every_partition_has_been_heard(plain, monke
     group.send(group.parts[0], b"x")
     group.send(group.parts[1], b"x")
     heard = {group.parts[0]}
-    fetch = watch.source._client.fetch
-    monkeypatch.setattr(watch.source._client, "fetch", lambda *a: {p: f for p, f in fetch(*a).items() if p in heard})
+    fetch = watch.source.member.client.fetch
+    monkeypatch.setattr(
+        watch.source.member.client, "fetch", lambda *a: {p: f for p, f in fetch(*a).items() if p in heard}
+    )
     for _ in range(2):
         watch.read()
     assert watch.waiting == []
     heard.add(group.parts[1])
-    watch.source._client.at[group.parts[1]] = 0
+    watch.source.member.client.at[group.parts[1]] = 0
     settle(watch)
     assert_each_once(group, [watch])
 
@@ -198,7 +200,7 @@ def test_messages_that_are_deleted_while_it_reads_are_lost(plain):
     part = group.parts[0]
     for _ in range(40):
         group.send(part, b"x")
-    watch.source._client.at[part] = 0
+    watch.source.member.client.at[part] = 0
     group.low[part] = 30
     settle(watch)
     assert sum(lost.messages for lost in watch.source.lost) == 30
@@ -281,7 +283,7 @@ def test_a_run_that_ends_with_the_input_ends_where_that_was(plain):
 def test_it_says_why_no_partitions_come():
     group = Group(1)
     watch = started(group, once=True)
-    watch.source._client.topics = lambda names: {}
+    watch.source.member.client.topics = lambda names: {}
     with pytest.raises(ConfigError, match="no topic zeek; name one that is there"):
         watch.read()
     watch.start(once=True)
@@ -309,8 +311,8 @@ def test_a_claim_outside_of_the_group_ends_the_run(plain, monkeypatch):
     watch = started(group)
     settle(watch)
     group.send(group.parts[0], b"x")
-    client = watch.source._client
-    monkeypatch.setattr(source, "UNFENCED_S", 0.0)
+    client = watch.source.member.client
+    monkeypatch.setattr(member, "UNFENCED_S", 0.0)
     monkeypatch.setattr(client, "claim", lambda part, frontier: setattr(client, "_id", ""))
     with pytest.raises(AegisError, match="while this watch had been put out of its group"):
         settle(watch)
@@ -319,7 +321,7 @@ def test_a_claim_outside_of_the_group_ends_the_run(plain, monkeypatch):
 
 def test_a_state_that_is_used_twice_is_said():
     watch = started(Group(1))
-    watch.source._client.fatal = "Static consumer fenced by other consumer with same group.instance.id"
+    watch.source.member.client.fatal = "Static consumer fenced by other consumer with same group.instance.id"
     with pytest.raises(AegisError, match="has the state been copied, and both are in use"):
         watch.read()
 
@@ -335,13 +337,13 @@ def test_a_fixed_sensor_and_what_is_skipped():
 
 
 def test_a_partition_that_is_not_read_is_not_fetched_on(plain, monkeypatch):
-    monkeypatch.setattr(source, "BUFFER_BYTES", 100)
+    monkeypatch.setattr(member, "BUFFER_BYTES", 100)
     group = Group(1)
     for _ in range(50):
         group.send(group.parts[0], b"x" * 50)
     watch = started(group)
     for _ in range(20):
         watch.source.wait(0.0)
-    assert watch.source._parts[group.parts[0]].main.size <= 500
+    assert watch.source.member.parts[group.parts[0]].main.size <= 500
     settle(watch, rounds=60)
     assert_each_once(group, [watch])
