@@ -98,12 +98,17 @@ class Server:
                 raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()[:1000]}") from error
 
     def documents(self, index: str, **query: Any) -> list[dict[str, Any]]:
-        """The hits (up to 10,000) of a query, after a refresh; none where there is no such index."""
+        """All hits of a query, after a refresh; none where there is no such index."""
         self.call("POST", f"/{index}/_refresh")
-        found = self.call(
-            "POST", f"/{index}/_search?version=true", {"size": 10_000, "query": query or {"match_all": {}}}
-        )
-        return list(found["hits"]["hits"]) if found else []
+        asked = {"size": 10_000, "sort": ["_doc"], "query": query or {"match_all": {}}}
+        page = self.call("POST", f"/{index}/_search?version=true&scroll=1m", asked)
+        found: list[dict[str, Any]] = []
+        while page and page["hits"]["hits"]:
+            found += page["hits"]["hits"]
+            page = self.call("POST", "/_search/scroll", {"scroll": "1m", "scroll_id": page["_scroll_id"]})
+        if page:
+            self.call("DELETE", "/_search/scroll", {"scroll_id": page["_scroll_id"]})
+        return found
 
     def count(self, index: str, **query: Any) -> int:
         self.call("POST", f"/{index}/_refresh")
