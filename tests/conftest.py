@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import uuid
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("elasticsearch"):
             item.add_marker(pytest.mark.xdist_group("elasticsearch"))
+        elif "s3" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("s3"))
 
 
 @pytest.fixture(scope="session", params=["given"] if GIVEN else sorted(JDKS))
@@ -70,6 +74,31 @@ def opensearch() -> Iterator[Server]:
                 pytest.fail(f"no OpenSearch: {error}")
             pytest.skip(f"no OpenSearch: {error}")
         yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """The endpoint of an S3 server: moto's, on loopback."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """The URI of an empty lake there, and the endpoint."""
+    from pyarrow import fs
+
+    for name, value in (("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test"), ("DEFAULT_REGION", "us-east-1")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    name = f"b{uuid.uuid4().hex[:12]}"
+    address = s3.partition("://")[2]
+    fs.S3FileSystem(endpoint_override=address, scheme="http", allow_bucket_creation=True).create_dir(name)
+    return f"s3://{name}/lake", s3
 
 
 def _started(version: str, **security: Any) -> Iterator[Server]:

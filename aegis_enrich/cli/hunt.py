@@ -18,6 +18,7 @@ from ..deliver import Delivery
 from ..deliver.sections import make, sections
 from ..errors import ConfigError
 from ..hunt import Hunt, Span, hunting
+from ..hunt.away import is_uri
 from ..hunt.hunt import OnDuckDB, Progress, Runner
 from ..hunt.past import whole_hour
 from ..hunt.write import write_parquet
@@ -45,8 +46,17 @@ class Moment(click.ParamType[Any]):
         return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()) * MICROS
 
 
+class Lake(click.Path):
+    """A folder, or the URI of a lake in an object store."""
+
+    name = "lake"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if is_uri(value) else super().convert(value, param, ctx)
+
+
 @click.command("hunt")
-@click.argument("lakes", nargs=-1, required=True, metavar="LAKE...", type=click.Path(path_type=Path, exists=True))
+@click.argument("lakes", nargs=-1, required=True, metavar="LAKE...", type=Lake(path_type=Path, exists=True))
 @click.option("--from", "since", type=Moment(), metavar="TIME", help="From this hour on, UTC (default: all there is).")
 @click.option("--to", "until", type=Moment(), metavar="TIME", help="Up to this hour, UTC (default: the last row).")
 @click.option("--detector", "only", multiple=True, metavar="NAME", help="Only this detector or rule; may be repeated.")
@@ -59,11 +69,12 @@ class Moment(click.ParamType[Any]):
     help="Write the alerts to this file: Parquet where it ends with .parquet, else NDJSON.",
 )
 @click.option("--es", "url", help="Index alerts and incidents in this Elasticsearch.")
+@click.option("--endpoint", metavar="URL", default="", help="Of an object store that is not AWS's: http://host:9000.")
 @click.option("--rules", type=click.Path(path_type=Path), help="Folder of rules.")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="Configuration in YAML.")
 @json_option
 def command(
-    lakes: tuple[Path, ...],
+    lakes: tuple[Path | str, ...],
     since: int | None,
     until: int | None,
     only: tuple[str, ...],
@@ -71,17 +82,23 @@ def command(
     master: str | None,
     output: Path | None,
     url: str | None,
+    endpoint: str,
     rules: Path | None,
     config_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Run the rules over rows that are in a lake: a state's folder, or a common lake of many sensors.
+    """Run the rules over rows that are in a lake: a state's folder, or a common lake of many sensors, in a folder or in
+    an object store (s3://bucket/lake; what is read is copied to the temporary folder for as long as it runs).
 
     Gives the alerts, under the same ids, that `watch` and `analyze` give; the lake is only read, and a `watch` may run
     over it meanwhile. Hours of derived tables that are missing are computed. A sensor's rows in several lakes are one.
     """
     if master and engine != "spark":
         raise click.UsageError("--master is for --engine spark")
+    if master and not master.startswith("local") and any(map(is_uri, lakes)):
+        raise click.UsageError(
+            f"executors of {master} see no copy of a lake in an object store; mount it, name the folder"
+        )
     span = Span(
         None if since is None else whole_hour(since, up=False), None if until is None else whole_hour(until, up=True)
     )
@@ -95,7 +112,7 @@ def command(
     with (
         progress_line() as show,
         runner(engine, master) as runs,
-        hunting(parts, lakes, span, only, show) as hunt,
+        hunting(parts, lakes, span, only, show, endpoint=endpoint) as hunt,
     ):
         documents = hunt.run(runs)
         undelivered = _deliver(hunt, config, registry)

@@ -121,14 +121,19 @@ class OnDuckDB:
 @contextlib.contextmanager
 def hunting(
     parts: Parts,
-    lakes: Sequence[Path],
+    lakes: Sequence[Path | str],
     span: Span = Span(),
     only: Collection[str] = (),
     progress: Progress = lambda what, done, of: None,
+    *,
+    endpoint: str = "",
 ) -> Iterator[Hunt]:
     """A hunt over these lakes, with a temporary state. `only`: ids of rules or names of detectors; none: all."""
     rules = chosen(parts.rules, only)
-    with tempfile.TemporaryDirectory(prefix="aegis-hunt-") as root, Past(Path(root), lakes, span.until_us) as past:
+    with (
+        tempfile.TemporaryDirectory(prefix="aegis-hunt-") as root,
+        Past(Path(root), lakes, span.until_us, endpoint=endpoint) as past,
+    ):
         if not past.sensors:
             where = ", ".join(map(str, lakes))
             raise ConfigError("holds no rows of that time; name another lake, or another --from and --to", where=where)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ from ..store import Segment, Store
 from ..store.common_lake import is_common, whole
 from ..store.common_lake import segments as of_common
 from ..store.views import View
+from .away import Away, is_uri
 
 FOREVER_US = 2**62
 _COLUMNS = "segment_id, tbl, sensor, source, path, rows, bytes, min_us, max_us, hours, derived, committed"
@@ -22,11 +23,16 @@ _COLUMNS = "segment_id, tbl, sensor, source, path, rows, bytes, min_us, max_us, 
 class Past(Store):
     """A state that names the segments of other states and of common lakes, and writes nothing into these.
 
-    What is found goes into the folder `root`. Rows and hours from `until_us` on (a whole hour) are not there.
+    What is found goes into the folder `root`, as do segments of lakes in an object store (a URI, and of other stores
+    than AWS's their `endpoint`) once they are read. Rows and hours from `until_us` on (a whole hour) are not there.
     """
 
-    def __init__(self, root: Path, lakes: Sequence[Path], until_us: int | None = None) -> None:
-        self.lakes = tuple(lakes)
+    def __init__(
+        self, root: Path, lakes: Sequence[Path | str], until_us: int | None = None, *, endpoint: str = ""
+    ) -> None:
+        named = [lake for lake in lakes if is_uri(lake)]
+        self.away = [Away(str(uri), root / "away" / str(n), endpoint=endpoint) for n, uri in enumerate(named)]
+        self.lakes = tuple(Path(lake) for lake in lakes if not is_uri(lake))
         self.until_us = FOREVER_US if until_us is None else until_us
         super().__init__(root)
         try:
@@ -37,8 +43,10 @@ class Past(Store):
 
     def renew(self) -> None:
         """Takes the manifests as they are now: segments may have been merged meanwhile, and their files be gone."""
-        found = whole([(str(lake), s) for lake in self.lakes for s in _segments(lake)])
-        named = {s.id: s for s in found if s.min_us < self.until_us}
+        found = [(str(lake), s) for lake in self.lakes for s in _segments(lake)]
+        for away in self.away:
+            found += [(f"{away.far.target} {state}", s) for state, s in _checked(away)]
+        named = {s.id: s for s in whole(found) if s.min_us < self.until_us}
         with self.transaction() as tx:
             tx.execute("DELETE FROM segments")
             tx.executemany(
@@ -70,13 +78,27 @@ class Past(Store):
         end_us = min(end_us, self.until_us)
         return self._there(super().derived_view, table, sensor, start_us, end_us, schema, temporary)
 
+    def bring(self, files: Collection[Path]) -> bool:
+        """Brings those here that are elsewhere; whether all are here: segments may have been merged meanwhile."""
+        for away in self.away:
+            away.bring([file for file in files if file.is_relative_to(away.folder)])
+        return all(file.exists() for file in files)
+
     def _there(self, made: object, *arguments: object) -> View:
         """The view, over files that are there."""
         view: View = made(*arguments)  # type: ignore[operator]
-        if not all(Path(path).exists() for path in view.paths):
+        if not self.bring([Path(path) for path in view.paths]):
             self.renew()
             view = made(*arguments)  # type: ignore[operator]
+            self.bring([Path(path) for path in view.paths])
         return view
+
+
+def _checked(away: Away) -> list[tuple[str, Segment]]:
+    found = away.segments()
+    if not found:
+        raise ConfigError("holds no common lake (SENSOR/manifest/DATE.jsonl); name one", where=away.far.target)
+    return found
 
 
 def _segments(lake: Path) -> list[Segment]:

@@ -43,8 +43,9 @@ def _day(past: Past, table: str, sensor: str, date: str, since_us: int, until_us
     def files() -> list[Segment]:
         return [s for s in past.segments(table, sensor, start_us=since_us) if date_of(s) == date]
 
-    if not all(s.path.exists() for s in files()):
+    if not past.bring([s.path for s in files()]):
         past.renew()
+        past.bring([s.path for s in files()])
     with contextlib.ExitStack() as stack:
         opened = [stack.enter_context(s.path.open("rb")) for s in files()]  # what is open stays, merged or not
         for file in opened:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -57,6 +58,21 @@ class Far:
             with self._said(path), self._writing(path) as file:
                 while block := local.read(BLOCK_BYTES):
                     file.write(block)
+        return True
+
+    def fetch(self, path: str, target: Path) -> bool:
+        """Copies a file from there to a local one, which is whole or is not; whether there is such a file."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}{TEMPORARY}")
+        with self._said(path):
+            try:
+                with self._files.open_input_stream(self._at(path)) as file, temporary.open("wb") as local:
+                    shutil.copyfileobj(file, local, BLOCK_BYTES)
+                temporary.replace(target)
+            except FileNotFoundError:
+                return False
+            finally:
+                temporary.unlink(missing_ok=True)
         return True
 
     def size(self, path: str) -> int | None:

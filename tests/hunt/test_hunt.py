@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -12,11 +13,12 @@ from typing import Any
 import pytest
 from hunt_lakes import LAB, contents, found, ship
 
-from aegis_enrich.errors import ConfigError, StateError
+from aegis_enrich.errors import ConfigError, ShipError, StateError
 from aegis_enrich.hunt import Hunt, Span, hunting
 from aegis_enrich.hunt.hunt import OnDuckDB
 from aegis_enrich.pipeline.engine import Parts
 from aegis_enrich.plugin import HOUR_US
+from aegis_enrich.ship import Far
 from aegis_enrich.store import Store
 
 SENSORS = {
@@ -131,6 +133,56 @@ def test_while_small_segments_become_one(parts: Parts, states: dict[str, Path], 
                     path = str(moved.relative_to(root))
                     tx.execute("UPDATE segments SET path = ? WHERE segment_id = ?", [path, segment.id])
         assert [d["rule"]["id"] for d in hunt.run(OnDuckDB())] == ["beaconing"]
+
+
+@pytest.fixture
+def elsewhere(lake: Path, bucket: tuple[str, str]) -> tuple[str, str]:
+    """The lake in an object store: its URI and endpoint."""
+    far = Far(bucket[0], endpoint=bucket[1])
+    for file in sorted(p for p in lake.rglob("*") if p.is_file()):
+        far.copy(file, str(file.relative_to(lake)))
+    return bucket
+
+
+def test_a_lake_in_an_object_store(
+    parts: Parts, lake: Path, states: dict[str, Path], whole: dict[str, dict[str, Any]], elsewhere: tuple[str, str]
+) -> None:
+    uri, endpoint = elsewhere
+    with hunting(parts, [uri], endpoint=endpoint) as hunt:
+        assert by_id(hunt.run(OnDuckDB())) == whole
+    with hunting(parts, [uri, states["north"]], endpoint=endpoint) as hunt:
+        assert set(by_id(hunt.run(OnDuckDB()))) == set(whole), "rows that lie in both are the same rows"
+
+
+def test_of_an_object_store_only_what_is_needed_comes_here(
+    parts: Parts, whole: dict[str, dict[str, Any]], elsewhere: tuple[str, str]
+) -> None:
+    """And where a segment was merged into another meanwhile, that one."""
+    uri, endpoint = elsewhere
+    far = Far(uri, endpoint=endpoint)
+    with hunting(parts, [uri], only=["port_scan"], endpoint=endpoint) as hunt:
+        for sensor in SENSORS:
+            for manifest in far.files_in(f"{sensor}/manifest"):
+                told = far.read(manifest)
+                assert told is not None
+                for line in told.splitlines():
+                    path = json.loads(line)["file"]
+                    moved = path.replace(".parquet", "f.parquet")
+                    far._files.move(far._at(f"{sensor}/{path}"), far._at(f"{sensor}/{moved}"))
+                    told = told.replace(path, moved)
+                far.put(manifest, told)
+        found = by_id(hunt.run(OnDuckDB()))
+        here = {p.parent.parent.name for p in hunt.past.away[0].folder.rglob("*.parquet")}
+    assert set(found) == {i for i, d in whole.items() if d["rule"]["id"] == "port_scan"}
+    assert "conn" in here and not here & {"dns", "ssl", "http"}
+
+
+def test_what_is_no_object_store(parts: Parts, bucket: tuple[str, str]) -> None:
+    uri, endpoint = bucket
+    with pytest.raises(ConfigError, match="holds no common lake"), hunting(parts, [uri], endpoint=endpoint):
+        pass
+    with pytest.raises(ShipError, match="cannot be used"), hunting(parts, ["nonsense://x/y"]):
+        pass
 
 
 def test_a_window_that_fails_is_told(parts: Parts, lake: Path) -> None:

@@ -1,11 +1,9 @@
-"""Lakes on this machine and on an S3 server (moto's, on loopback), and a state to be shipped."""
+"""Lakes on this machine and on an S3 server, and a state to be shipped."""
 
 from __future__ import annotations
 
-import uuid
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from aegis_enrich.ship import Far
 from aegis_enrich.store import Rows, Store, common_lake, compact
 from aegis_enrich.tables import TABLES
 
+HERE = Path(__file__).parent
 HOUR_US = 3_600_000_000
 
 
@@ -24,26 +23,8 @@ HOUR_US = 3_600_000_000
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that need the S3 server run in one worker."""
     for item in items:
-        if "lake" in getattr(item, "fixturenames", ()):
+        if item.path.parent == HERE and "lake" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("s3"))
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[str]:
-    """The endpoint of an S3 server."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test"), ("DEFAULT_REGION", "us-east-1")):
-        monkeypatch.setenv(f"AWS_{name}", value)
 
 
 @pytest.fixture(params=["local", "s3"])
@@ -51,14 +32,7 @@ def lake(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
     """The arguments of `Far` and of `ship --to` for a lake that is empty: target and endpoint."""
     if request.param == "local":
         return [str(tmp_path / "lake"), ""]
-    endpoint = request.getfixturevalue("s3")
-    request.getfixturevalue("credentials")
-    from pyarrow import fs
-
-    bucket = f"b{uuid.uuid4().hex[:12]}"
-    address = endpoint.partition("://")[2]
-    fs.S3FileSystem(endpoint_override=address, scheme="http", allow_bucket_creation=True).create_dir(bucket)
-    return [f"s3://{bucket}/lake", endpoint]
+    return list(request.getfixturevalue("bucket"))
 
 
 @pytest.fixture

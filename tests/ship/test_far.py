@@ -58,6 +58,6 @@ def test_what_cannot_be_is_said(tmp_path):
         Far(str(tmp_path / "file")).put("a/b", "text")
 
 
-def test_a_bucket_that_is_not_there_is_said(s3, credentials):
+def test_a_bucket_that_is_not_there_is_said(bucket):
     with pytest.raises(ShipError, match="s3://nobucket/lake/a"):
-        Far("s3://nobucket/lake", endpoint=s3).put("a", "text")
+        Far("s3://nobucket/lake", endpoint=bucket[1]).put("a", "text")
