@@ -21,6 +21,7 @@ from fuzz.lines_fuzz import LINES, case, check, report
 
 HANG_S = 300  # a chunk that takes longer than this prints where it is and ends the process
 RSS_MIB = 1_500
+TELL = 50_000  # mutated lines between two signs of life
 
 
 def one(seed: int, number: int) -> tuple[int, Counter[str], str]:
@@ -32,7 +33,7 @@ def one(seed: int, number: int) -> tuple[int, Counter[str], str]:
     try:
         found = check(given, cuts=number % 7 == 0)
         counts.update(rows=sum(t.num_rows for t in found.tables.values()), bad=len(found.bad), ignored=found.ignored)
-        counts.update({f"reason: {_kind(bad.reason)}": 1 for bad in found.bad})
+        counts.update(f"reason: {_kind(bad.reason)}" for bad in found.bad)
     except Exception as error:  # noqa: BLE001 (a fuzzer wants them all)
         failed = report(seed, number, given, error)
     rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
@@ -56,22 +57,40 @@ def main() -> int:
     options = parser.parse_args()
     if options.only is not None:
         _, counts, failed = one(options.seed, options.only)
+        say(failed or f"seed {options.seed}, chunk {options.only}: {told(counts)}")
         return 1 if failed else 0
-    chunks = -(-options.count * 2 // LINES)
-    _begun_s, lines, total, failures = time.monotonic(), 0, Counter[str](), []
+    say(f"seed {options.seed}: {options.count:,} mutated lines among as many good ones")
+    chunks = -(-options.count * 5 // (2 * LINES))  # about half of a chunk's lines are mutated
+    begun_s, lines, total, failures, said = time.monotonic(), 0, Counter[str](), 0, 0
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
         for n, counts, failed in pool.map(one, [options.seed] * chunks, range(chunks), chunksize=8):
             lines += n
             total += counts
-            if lines // 100_000 > (lines - n) // 100_000:
-                pass
             if failed:
-                failures.append(failed)
-            if len(failures) >= options.failures:
+                failures += 1
+                say(failed)
+            if lines >= said + TELL:
+                said = lines // TELL * TELL
+                say(f"  {lines:,} mutated lines, {time.monotonic() - begun_s:.0f} s")
+            if lines >= options.count or failures >= options.failures:
                 pool.shutdown(wait=False, cancel_futures=True)
                 break
-    resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    say(f"{told(total)}; at most {most} MiB a process")
+    say(f"{lines:,} mutated lines, {failures} failed chunks, {time.monotonic() - begun_s:.0f} s, seed {options.seed}")
     return 1 if failures else 0
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def told(counts: Counter[str]) -> str:
+    """What became of the lines, and for which reasons most of the bad ones are bad."""
+    reasons = Counter({k.removeprefix("reason: "): n for k, n in counts.items() if k.startswith("reason: ")})
+    most = ", ".join(f"{reason} ({n:,})" for reason, n in reasons.most_common(5))
+    return f"{counts['rows']:,} rows, {counts['bad']:,} bad lines, {counts['ignored']:,} left out; {most}"
 
 
 if __name__ == "__main__":
