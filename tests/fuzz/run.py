@@ -73,7 +73,7 @@ def main() -> int:
                 said = lines // TELL * TELL
                 say(f"  {lines:,} mutated lines, {time.monotonic() - begun_s:.0f} s")
             if lines >= options.count or failures >= options.failures:
-                pool.shutdown(wait=False, cancel_futures=True)
+                pool.shutdown(cancel_futures=True)
                 break
     most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
     say(f"{told(total)}; at most {most} MiB a process")
