@@ -123,6 +123,18 @@ def times(answer, number=1):
 ALL = {f"a{n}": 1 for n in range(ALERTS)}
 
 
+def test_a_server_is_left_alone_for_as_long_as_it_asks(way, index) -> None:
+    index.ill = times(Answer(429, headers={"Retry-After": "90", "x-elastic-product": "Elasticsearch"}))
+    way.run_once()
+    assert way.sink.pause_s == 90.0
+    way.clock.now += 89.0
+    way.run_once()
+    assert len(index.sent) == 1
+    way.clock.now += 1.5
+    way.run_once()
+    assert way.sink.pause_s == 0.0 and len(index.held) == ALERTS
+
+
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_server_that_pushes_back_gets_the_same_after_a_pause(way, index, status) -> None:
     index.ill = times(Answer(status, headers={"x-elastic-product": "Elasticsearch"}), 3)

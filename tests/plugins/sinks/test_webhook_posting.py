@@ -6,7 +6,8 @@ import pytest
 from scripted_server import Answer, serving
 
 from aegis_enrich.errors import ConfigError
-from aegis_plugins.sinks.webhook.posting import Poster, retry_after_s
+from aegis_plugins.sinks.retry_after import retry_after_s
+from aegis_plugins.sinks.webhook.posting import Poster
 
 NOW_S = 1_790_000_000.0
 

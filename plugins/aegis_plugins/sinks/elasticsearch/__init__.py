@@ -164,8 +164,11 @@ class Elasticsearch(IndexSink):
             for template in templates:
                 self._require(template)
         except Later as error:
+            self.pause_s = error.pause_s
             return [("retry", str(error))] * len(actions)
-        return send(self._server.bulk, actions, self.target, self._pace)
+        found = send(self._server.bulk, actions, self.target, self._pace)
+        self.pause_s = self._pace.pause_s
+        return found
 
     def _require(self, template: str) -> None:
         """Once a run: that the template is there."""

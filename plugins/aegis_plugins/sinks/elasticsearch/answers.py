@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from aegis_enrich.errors import SinkError
 
+from ..retry_after import retry_after_s
 from .bulk import Later, TooLarge
 from .server import NotThere, Unknown
 
 
-def answered(target: str, section: str, status: int, body: Any) -> Exception:
-    """What an answer means that is no success, as the exception to raise."""
+def answered(
+    target: str, section: str, status: int, body: Any, headers: Mapping[str, str] = MappingProxyType({})
+) -> Exception:
+    """What an answer means that is no success, as the exception to raise. `headers`: of the answer, where known."""
     reason = said(status, body)
     if status == 401:
         what = f"wrong credentials ({reason}); set {section}.api_key, or username and password"
@@ -21,7 +26,8 @@ def answered(target: str, section: str, status: int, body: Any) -> Exception:
     if status == 413:
         return TooLarge(f"{target}: too large for one request (413)")
     if status == 429 or status >= 500 or "cluster_block_exception" in reason:
-        return Later(f"{target}: answers {status} ({reason})")
+        asked_s = retry_after_s(headers.get("retry-after"), time.time())
+        return Later(f"{target}: answers {status} ({reason})", asked_s)
     if status == 403:
         return SinkError(f"{reason}; give the user the privileges in the sink's README", where=target)
     if status == 404:

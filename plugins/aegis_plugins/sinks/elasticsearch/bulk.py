@@ -18,7 +18,11 @@ REASON_CHARACTERS = 500
 
 
 class Later(Exception):
-    """The server cannot take the request now; the same one may go through later."""
+    """The server cannot take the request now; the same one may go through later, after `pause_s` where it asked so."""
+
+    def __init__(self, why: str, pause_s: float = 0.0) -> None:
+        super().__init__(why)
+        self.pause_s = pause_s
 
 
 class TooLarge(Exception):
@@ -53,14 +57,17 @@ class Pace:
     """How large a request may be: half as many documents while requests fail as a whole, more once they do not.
 
     It may be their size that a proxy answers with a closed connection. What was said to be too large stays so.
+    `pause_s`: how long the server wanted to be left alone when it last pushed back.
     """
 
     def __init__(self) -> None:
         self.actions, self.bytes = MAX_ACTIONS, MAX_BYTES
+        self.pause_s = 0.0
         self._failed = False
 
-    def failed(self, sent: int) -> None:
+    def failed(self, sent: int, pause_s: float) -> None:
         """A request of so many documents got no answer that tells of them; from the second on, fewer are tried."""
+        self.pause_s = pause_s
         if self._failed:
             self.actions = max(1, sent // 2)
         self._failed = True
@@ -69,7 +76,7 @@ class Pace:
         self.bytes = max(LEAST_BYTES, size_bytes // 2)
 
     def succeeded(self) -> None:
-        self.actions, self._failed = min(MAX_ACTIONS, self.actions * 2), False
+        self.actions, self.pause_s, self._failed = min(MAX_ACTIONS, self.actions * 2), 0.0, False
 
 
 def take(actions: Sequence[Action], start: int, most: int, most_bytes: int) -> Sequence[Action]:
@@ -103,7 +110,7 @@ def send(post: Post, actions: Sequence[Action], where: str = "", pace: Pace | No
                 pace.too_large(sum(each.size_bytes for each in chunk))
             continue
         except Later as error:
-            pace.failed(len(chunk))
+            pace.failed(len(chunk), error.pause_s)
             return outcomes + _rest(actions, outcomes, str(error))
         except AegisError as error:
             stopped = _as_sink_error(error, where)

@@ -14,6 +14,7 @@ from aegis_enrich.errors import ConfigError, SinkError
 from .answers import answered
 from .bulk import Later
 from .proxy import through
+from .server import Server
 from .settings import Settings, read
 
 SECTION = "elasticsearch"
@@ -21,7 +22,7 @@ _ITEMS = "items.*.status,items.*.error,items.*.failure_store"
 _JSON = {"accept": "application/json", "content-type": "application/json"}
 
 
-class Connection:
+class Connection(Server):
     """A client of the configured servers; a host that cannot be reached is passed over for the next."""
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -35,25 +36,14 @@ class Connection:
             raise ConfigError(f"{error}; see the settings under {SECTION}", where=f"{SECTION}.url") from error
 
     def bulk(self, lines: Sequence[Any]) -> list[Mapping[str, Any]]:
-        """The items of the answer, in order; raises Later, TooLarge or SinkError."""
         with self._translated():
             answer = self._client.bulk(operations=lines, filter_path=_ITEMS, pipeline=self._pipeline or None)
             return list(answer.body["items"])
 
-    def get(self, path: str) -> Any:
-        """The answer; raises NotThere, Unknown, Later or SinkError."""
-        return self._ask("GET", path)
-
-    def put(self, path: str, body: Mapping[str, Any]) -> None:
-        self._ask("PUT", path, body)
-
-    def delete(self, path: str) -> None:
-        self._ask("DELETE", path)
-
     def close(self) -> None:
         self._client.close()
 
-    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         with self._translated():
             return self._client.perform_request(method, path, headers=_JSON, body=body).body
 
@@ -65,7 +55,7 @@ class Connection:
         except elasticsearch.UnsupportedProductError as error:
             raise SinkError("this is no Elasticsearch; correct elasticsearch.url", where=self.target) from error
         except elasticsearch.ApiError as error:
-            raise answered(self.target, SECTION, error.status_code, error.body) from error
+            raise answered(self.target, SECTION, error.status_code, error.body, error.meta.headers) from error
         except elastic_transport.TlsError as error:
             what = f"no trusted TLS ({_why(error)}); check elasticsearch.url, ca_certs and fingerprint"
             raise SinkError(what, where=self.target) from error

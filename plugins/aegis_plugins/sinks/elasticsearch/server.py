@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from aegis_enrich.errors import AegisError
 
@@ -16,7 +17,7 @@ class Unknown(AegisError):
     """The server has no such request: a part of it is not installed."""
 
 
-class Server(Protocol):
+class Server(ABC):
     """Tries each request once at each host that answers: who delivers decides when to try again.
 
     Methods raise Later (bulk.py) or SinkError, those of a path NotThere and Unknown too.
@@ -24,14 +25,23 @@ class Server(Protocol):
 
     target: str  # URLs without credentials
 
+    @abstractmethod
     def bulk(self, lines: Sequence[Any]) -> list[Mapping[str, Any]]:
         """The items of the answer, in order; raises TooLarge too."""
 
-    def get(self, path: str) -> Any:
+    @abstractmethod
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The answer's JSON."""
 
-    def put(self, path: str, body: Mapping[str, Any]) -> None: ...
-
-    def delete(self, path: str) -> None: ...
-
+    @abstractmethod
     def close(self) -> None: ...
+
+    def get(self, path: str) -> Any:
+        """The answer's JSON."""
+        return self.ask("GET", path)
+
+    def put(self, path: str, body: Mapping[str, Any]) -> None:
+        self.ask("PUT", path, body)
+
+    def delete(self, path: str) -> None:
+        self.ask("DELETE", path)

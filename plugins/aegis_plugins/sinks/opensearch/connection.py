@@ -16,13 +16,14 @@ from aegis_enrich.errors import ConfigError, SinkError
 from ..elasticsearch.answers import answered
 from ..elasticsearch.bulk import Later
 from ..elasticsearch.proxy import through
+from ..elasticsearch.server import Server
 from ..elasticsearch.settings import Settings, read
 
 SECTION = "opensearch"
 _ITEMS = "items.*.status,items.*.error"
 
 
-class Connection:
+class Connection(Server):
     """A client of the configured servers; a host that cannot be reached is passed over for the next."""
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -36,26 +37,15 @@ class Connection:
             raise ConfigError(f"{error}; see the settings under {SECTION}", where=f"{SECTION}.url") from error
 
     def bulk(self, lines: Sequence[Any]) -> list[Mapping[str, Any]]:
-        """The items of the answer, in order; raises Later, TooLarge or SinkError."""
         body = b"\n".join(lines) + b"\n"
         with self._translated():
             answer = self._client.bulk(body=body, params={"filter_path": _ITEMS, **self._pipeline})
             return list(answer["items"])
 
-    def get(self, path: str) -> Any:
-        """The answer; raises NotThere, Unknown, Later or SinkError."""
-        return self._ask("GET", path)
-
-    def put(self, path: str, body: Mapping[str, Any]) -> None:
-        self._ask("PUT", path, body)
-
-    def delete(self, path: str) -> None:
-        self._ask("DELETE", path)
-
     def close(self) -> None:
         self._client.close()
 
-    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         with self._translated():
             return self._client.transport.perform_request(method, path, body=body)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.utils
 import ssl
 import urllib.error
 import urllib.request
@@ -14,6 +13,8 @@ from typing import IO, Any
 
 from aegis_enrich.errors import ConfigError, SinkError
 from aegis_enrich.visible import visible
+
+from ..retry_after import retry_after_s
 
 SAID_BYTES = 500  # of an answer that are read
 
@@ -70,15 +71,3 @@ def _said(answer: IO[bytes]) -> str:
         return visible(answer.read(SAID_BYTES).decode(errors="replace"), SAID_BYTES)
     except (OSError, HTTPException):  # cut in the middle
         return ""
-
-
-def retry_after_s(value: str | None, now_s: float) -> float:
-    """Seconds of a Retry-After header (a number, or an HTTP date); 0 where there is none that can be read."""
-    if not value:
-        return 0.0
-    if value.strip().isdigit():
-        return float(value)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now_s)
-    except ValueError:
-        return 0.0
