@@ -66,7 +66,13 @@ def running() -> Iterator[Server]:
             (folder / name).mkdir()
         (folder / "Main.java").write_text(MAIN)
         given = [f"{name}={value}" for name, value in SETTINGS.items()]
-        java = [str(jdk / "bin" / "java"), "-Xms512m", "-Xmx512m", f"-Djava.io.tmpdir={folder / 'tmp'}"]
+        java = [
+            str(jdk / "bin" / "java"),
+            "-Xms512m",
+            "-Xmx512m",
+            "-XX:TieredStopAtLevel=1",
+            f"-Djava.io.tmpdir={folder / 'tmp'}",
+        ]
         with_parent = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
         command = [
             *with_parent,

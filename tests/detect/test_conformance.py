@@ -134,8 +134,18 @@ def trial(
     return of
 
 
-@pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("which", [pytest.param(t, marks=pytest.mark.xdist_group(t)) for t in TRIALS])
+FIRST = {f"{name}-{several[0][0]}-{several[0][1][:4]}" for name, several in ROWS.items()}
+
+
+def _tried(check: str, which: str) -> bool:
+    """A column that is null is so whatever sensor wrote it: that is tried with the first rows of each plugin."""
+    return which in FIRST or check != "bears_missing_rows"
+
+
+@pytest.mark.parametrize(
+    ("which", "check"),
+    [pytest.param(t, c, marks=pytest.mark.xdist_group(t)) for t in TRIALS for c in CHECKS if _tried(c, t)],
+)
 def test_it_runs_as_the_contract_says(which: str, check: str, trial: Callable[[str], Trial]) -> None:
     assert CHECKS[check](trial(which)) == []
 
@@ -144,15 +154,15 @@ RULES = load_rules(ROOT / "rules", PLUGINS.detectors).detectors
 HITS = [(name, case) for name, rule in RULES.items() for case in rule.tests if case.expect.alerts]
 
 
-@pytest.mark.parametrize("check", ["gives_something", "well_formed", "same_however_cut"])
 @pytest.mark.parametrize(("name", "case"), HITS, ids=[f"{name}-{case.name}" for name, case in HITS])
-def test_it_runs_so_on_the_rows_of_its_rule_s_tests(name: str, case: Case, check: str, tmp_path: Path) -> None:
+def test_it_runs_so_on_the_rows_of_its_rule_s_tests(name: str, case: Case, tmp_path: Path) -> None:
     rows: dict[str, list[pa.Table]] = defaultdict(list)
     for group in make_rows(case, BENCH.enrichment):
         rows[group.table].append(group.rows)
     whole = {table: pa.concat_tables(parts) for table, parts in rows.items()}
-    replay = Replay(BENCH.enrichment.schema, PLUGINS.tables)
-    assert CHECKS[check](Trial(RULES[name].detector, whole, replay, tmp_path, case.tuning)) == []
+    trial = Trial(RULES[name].detector, whole, Replay(BENCH.enrichment.schema, PLUGINS.tables), tmp_path, case.tuning)
+    checks = ("gives_something", "well_formed", "same_however_cut")
+    assert {check: CHECKS[check](trial) for check in checks} == {check: [] for check in checks}
 
 
 @pytest.mark.parametrize(
