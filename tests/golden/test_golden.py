@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,6 +59,11 @@ NOT_IN_EVE = {"packet_loss", "high_latency"}
 QUIET_IN_EVE = {"ssh_bruteforce"}
 
 
+def together(scenarios: list[str], *values: str) -> list[Any]:
+    """A parameter each; one worker has all tests of a scenario, so that it is analyzed once."""
+    return [pytest.param(s, *values, marks=pytest.mark.xdist_group(f"golden {s}")) for s in scenarios]
+
+
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory):
     """The alerts of a scenario in a format, each analyzed once."""
@@ -69,12 +75,13 @@ def found(tmp_path_factory: pytest.TempPathFactory):
     from aegis_enrich.store import Store
 
     known = {}
+    parts = assemble(Config(), load())
 
     def analyze(scenario: str, kind: str, *more: Path) -> list[dict]:
         paths = [LAB / scenario / kind] if kind else []
         key = (scenario, kind, more)
         if key not in known:
-            parts, sources = assemble(Config(), load()), {"sensor": [*paths, *more]}
+            sources = {"sensor": [*paths, *more]}
             with Store(tmp_path_factory.mktemp(scenario)) as store, Follower(sources, poll=True) as follower:
                 Engine(parts, store, follower, {}, live=False).run_to_end()
                 known[key] = [contents(d) for d in stored_alerts(store)]
@@ -92,24 +99,22 @@ def contents(document: dict) -> dict:
     return document
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", together(SCENARIOS))
 def test_tsv_as_before(scenario, found, update_golden):
     check(Path(__file__).parent / f"{scenario}.json", found(scenario, "tsv"), update_golden)
 
 
-@pytest.mark.parametrize("scenario", IN_JSON)
+@pytest.mark.parametrize("scenario", together(IN_JSON))
 def test_json_gives_what_tsv_gives(scenario, found):
     assert found(scenario, "json") == found(scenario, "tsv")
 
 
-@pytest.mark.parametrize("scenario", IN_EVE)
+@pytest.mark.parametrize("scenario", together(IN_EVE))
 def test_eve_as_before(scenario, found, update_golden):
     check(Path(__file__).parent / f"{scenario}.eve.json", found(scenario, "eve.json.gz"), update_golden)
 
 
-@pytest.mark.parametrize(
-    ("scenario", "kind"), [*((s, "tsv") for s in SCENARIOS), *((s, "eve.json.gz") for s in IN_EVE)]
-)
+@pytest.mark.parametrize(("scenario", "kind"), [*together(SCENARIOS, "tsv"), *together(IN_EVE, "eve.json.gz")])
 def test_truth(scenario, kind, found):
     alerts = [d for d in found(scenario, kind) if d["event"]["severity"] >= 47]
     loud = {(d["rule"]["id"], (d.get("source") or d["destination"])["ip"]) for d in alerts}
@@ -119,7 +124,7 @@ def test_truth(scenario, kind, found):
     assert loud == truth
 
 
-@pytest.mark.parametrize("scenario", SCANS)
+@pytest.mark.parametrize("scenario", together(SCANS))
 def test_the_scan_log_alone_as_before(scenario, found, update_golden):
     """Of a site that keeps no rows of attempts that failed."""
     alerts = found(scenario, "", ZEEK / scenario / "aegis_scan.log")
@@ -128,7 +133,7 @@ def test_the_scan_log_alone_as_before(scenario, found, update_golden):
     check(Path(__file__).parent / f"{scenario}.aegis_scan.json", alerts, update_golden)
 
 
-@pytest.mark.parametrize("scenario", SCANS)
+@pytest.mark.parametrize("scenario", together(SCANS))
 def test_the_scan_log_beside_conn_changes_nothing(scenario, found):
     assert found(scenario, "tsv", ZEEK / scenario / "aegis_scan.log") == found(scenario, "tsv")
 

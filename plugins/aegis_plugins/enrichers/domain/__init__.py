@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
@@ -32,6 +33,12 @@ def _columns(prefix: str) -> tuple[Column, ...]:
     )
 
 
+@cache
+def _public_suffixes() -> PublicSuffixList:
+    """The list, parsed once a process."""
+    return PublicSuffixList()
+
+
 class Domain(Enricher):
     """No settings. The list's private section counts: `a.github.io` is a registered domain, `github.io` a suffix."""
 
@@ -41,7 +48,7 @@ class Domain(Enricher):
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         super().__init__(settings)
-        self._list = PublicSuffixList()
+        self._list = _public_suffixes()
         self._lookup = Lookup(self.split, (pa.string(), pa.string()))
 
     def enrich(self, table: str, batch: pa.Table) -> Mapping[str, pa.Array]:
