@@ -335,6 +335,11 @@ class Finder:
         now = [(log, self._places.get(log.state.path)) for log in gone]
         return [g for g, p in now if p and (p.device, p.inode) == (g.state.device, g.state.inode)]
 
+    def lose(self, log: LogFile, size: int | None) -> None:
+        """Says that so many bytes of a log that lies nowhere any more were not read."""
+        log.state = replace(log.state, done=True)
+        self.lost.append(Lost(log.sensor, log.name, log.state.path, size, log=log.state.id))
+
     def whole(self, log: LogFile) -> bool:
         """Whether the log's open file still holds what was read of it; if not, it is closed and the file is another."""
         reader = log.reader

@@ -301,9 +301,10 @@ class Follower:
             ):
                 del finder.missing[log]
                 left = log.reaches - log.state.position
-                finder.lost.append(Lost(log.sensor, log.name, log.state.path, left))
+                finder.lose(log, left)
         if finder.stale and (finder.ended or now - self._started_s >= self._grace_s):
-            finder.lost.extend(Lost(g.sensor, g.name, g.state.path, None) for g in finder.overwritten())
+            for log in finder.overwritten():
+                finder.lose(log, None)
             finder.stale = []
 
 

@@ -35,7 +35,8 @@ class Chunk:
 class Lost:
     """What was written and can no longer be read: `bytes` is the least that is gone, None where unknown.
 
-    `messages`: the same in messages, of a log that comes as such; 0 where unknown.
+    `messages`: the same in messages, of a log that comes as such; 0 where unknown. `log`: the id of the one whose file
+    is gone for good, which is done with that and is not to be missed again by a later start.
     """
 
     sensor: str
@@ -43,6 +44,7 @@ class Lost:
     path: str
     bytes: int | None
     messages: int | None = None
+    log: str = ""
 
 
 @dataclass(eq=False, slots=True)

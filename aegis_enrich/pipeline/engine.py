@@ -259,6 +259,7 @@ class Engine:
             log.error("%s: %s %s are gone that were not read; keep %s longer", lost.path, size, what, longer)
             with self.store.transaction() as tx:
                 add(tx, f"lost_{what}", lost.sensor, number or 1)
+                self.store.close_log(tx, lost.log)
             if lost.messages is None:
                 self.vitals.lost.add(lost.sensor, by=number or 1)
             self._lost += 1

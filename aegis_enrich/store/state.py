@@ -170,6 +170,10 @@ class Store(Database):
             within(tx)
         return list(segments)
 
+    def close_log(self, tx: sqlite3.Connection, log_id: str) -> None:
+        """Notes that nothing more will come of a log; nothing where it has none with this id."""
+        tx.execute("UPDATE logs SET done = 1 WHERE log_id = ?", [log_id])
+
     def commit_derived(self, table: str, sensor: str, hour_us: int, rows: pa.Table, unit: str) -> None:
         """A derived table's hour and its sealed mark, together."""
         with self.naming(self.write([Rows(table, sensor, rows, hour_us)])) as tx:

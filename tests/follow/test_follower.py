@@ -3,6 +3,7 @@
 import gzip
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -175,6 +176,26 @@ def test_a_log_overwritten_while_nobody_read_is_reported(sensor, reading) -> Non
     reading.finish()
     assert [lost.bytes for lost in reading.follower.lost] == [None]
     assert reading.lines == sensor.written
+
+
+def test_such_a_loss_is_reported_once_however_often_it_starts_anew(sensor, reading, clock) -> None:
+    sensor.write(5)
+    reading.read()
+    reading.restart()
+    os.truncate(sensor.live, 0)
+    sensor.write(2)
+    told = []
+    for _ in range(3):
+        clock.now += 61
+        reading.read()
+        for lost in reading.follower.lost:  # as the engine commits it
+            told.append(lost)
+            reading.states[lost.log] = replace(reading.states[lost.log], done=True)
+        reading.restart()
+        sensor.write(1)
+    assert [lost.bytes for lost in told] == [None]
+    reading.finish()
+    assert reading.lines == sensor.written and not reading.follower.lost
 
 
 @pytest.mark.parametrize("seen", [False, True])

@@ -15,9 +15,9 @@ import pytest
 EVENING = (
     ("beacon_http_60s", 0.1),
     ("dns_tunnel", 0.9),
-    ("scan_slow_1min", 1.1),
-    ("scan_udp", 1.6),
-    ("multistage", 2.1),
+    ("scan_slow_1min", 0.2),
+    ("scan_udp", 0.7),
+    ("multistage", 1.05),
 )
 
 
@@ -77,13 +77,13 @@ SCHEMES = [rename, rename_and_compress, into_dated_folder, copy_and_truncate, re
 
 @pytest.fixture(scope="module")
 def parts(tools, parts):
-    """Commits of a minute and more: three hours pass here in seconds, and each commit waits for the disk."""
+    """Commits of a minute and more: two hours pass here in seconds, and each commit waits for the disk."""
     return tools.with_flush(parts, seconds=60, small_seconds=180)
 
 
 @pytest.fixture(scope="module")
 def evening(tools, parts, tmp_path_factory):
-    """Three hours before a day's end: the scene and what one pass over its TSV gives."""
+    """An hour and more of an evening: the scene and what one pass over its TSV gives."""
     root = tmp_path_factory.mktemp("evening")
     scene = tools.zeek_scene(EVENING, notices=20)
     result = tools.one_pass(parts, root / "s", scene.write(root / "logs"))
@@ -93,9 +93,9 @@ def evening(tools, parts, tmp_path_factory):
 
 
 class Sensor:
-    """Writes a scene's rows when their time comes, and rotates its logs every 31 minutes."""
+    """Writes a scene's rows when their time comes, and rotates its logs every 17 minutes."""
 
-    def __init__(self, scene, folder: Path, rotate=None, *, file=str, every_us: int = 31 * 60_000_000) -> None:
+    def __init__(self, scene, folder: Path, rotate=None, *, file=str, every_us: int = 17 * 60_000_000) -> None:
         self.scene, self.folder, self.rotate, self.file, self.every_us = scene, folder, rotate, file, every_us
         self.written = self.rotations = 0
         folder.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import shutil
 import sqlite3
 import time
@@ -67,6 +68,20 @@ def test_more_rows_revise_an_open_alert_under_its_id(tmp_path, write, probes, st
         (after,) = alerts(engine)
     assert after["id"] == before["id"] and after["revision"] > before["revision"]
     assert (before["aegis"]["evidence"]["ports"], after["aegis"]["evidence"]["ports"]) == (20, 200)
+
+
+def test_a_log_that_was_emptied_while_nobody_read_is_one_loss(tmp_path, write, probes, start) -> None:
+    """What was written after the last look is gone and nobody knows how much; later starts have nothing to add."""
+    log = tmp_path / "logs" / "conn.log"
+    for n, size in enumerate((5, 2, 1, 1)):
+        if n == 1:
+            os.truncate(log, 0)
+        write(log, probes(size, 60.0 * n))
+        with start(tmp_path / "logs") as engine:
+            engine.run_to_end()
+            counted = engine.store.counters().get(("lost_bytes", "sensor"), 0)
+            assert counted == min(n, 1)
+            assert sum(p.rows for p in engine.store.progress()) == (5, 7, 8, 9)[n]
 
 
 def test_an_alert_of_a_period_that_is_over_is_closed(tmp_path, write, probes, start, alerts) -> None:
