@@ -42,6 +42,7 @@ class Trial:
     replay: Replay
     folder: Path
     tuning: Any = None
+    cuts: int = 3  # how often they are cut at random
 
     def texts(self, rows: Mapping[str, Held], replay: Replay | None = None) -> list[str]:
         """What comes out, as canonical JSON."""
@@ -105,7 +106,7 @@ def well_formed(trial: Trial) -> list[str]:
 def same_however_cut(trial: Trial) -> list[str]:
     """Equal over segments cut at random, rows shuffled between and within them, by one thread or two."""
     wrong = []
-    for seed in range(1, 4):
+    for seed in range(1, trial.cuts + 1):
         cut = {name: _cut(rows, trial.folder / f"{name}-{seed}", seed) for name, rows in trial.held().items()}
         replay = replace(trial.replay, limits=Limits(threads=1 + seed % 2))
         wrong += _differs(f"cut {seed}", trial.whole, trial.texts(cut, replay))
