@@ -78,3 +78,17 @@ def test_after_a_revision_the_newer_one_is_there(watch, server, lab, tmp_path):
         revisions.append(found["_source"]["aegis"]["revision"])
     assert found["_source"]["aegis"]["evidence"]["ports"] == 1000
     assert revisions[0] < revisions[1]
+
+
+def test_what_a_hunt_finds_is_what_a_watch_has_there(watch, aegis, server, lab, tmp_path):
+    """A hunt indexes alerts and incidents; those that are there already stay as they are."""
+    folder, url = lab / "multistage/tsv", server.settings()["url"]
+    assert aegis("analyze", "--sensor", f"{watch.sensor}={folder}", "--state", tmp_path / "lake").code == 0
+    for _ in range(2):
+        ran = aegis("hunt", tmp_path / "lake", "--es", url)
+        assert ran.code == 0, ran.err
+        hunted = {d["_id"]: d["_source"] for d in server.documents(ALERTS)}
+        (incident,) = server.documents(INCIDENTS)
+    assert watch(folder).code == 0
+    assert {d["_id"] for d in server.documents(ALERTS)} == set(hunted)
+    assert [d["_id"] for d in server.documents(INCIDENTS)] == [incident["_id"]]
