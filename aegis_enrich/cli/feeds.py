@@ -55,8 +55,8 @@ def of_files(known: Iterable[LogProgress]) -> list[LogState]:
 
 def open_source(address: Address, config: Config, store: Store, *, once: bool) -> KafkaSource:
     """Reads on where the state is; raises ConfigError or Problems for settings that cannot be."""
-    from ..kafka import KafkaSource, settings
+    from ..kafka import KafkaSource, Member, settings
 
     known = [p.state for p in store.progress()]
     made = settings(address, config.kafka, instance=store.id, once=once)
-    return KafkaSource(address, made, known, state=store.id, once=once)
+    return KafkaSource(Member(address, made, known, state=store.id, once=once))

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from ..follow import Chunk, LogFile, LogState, Lost
-from .address import Address
-from .client import Client
 from .envelope import open_messages
-from .member import READ_S, Factory, Member
+from .member import READ_S, Member
 from .partition import CARRIER, Batch, Partition, Reading
 from .sensors import Sensors
 
@@ -20,26 +16,12 @@ RIPE_S, RIPE_BYTES = 0.5, 2**20  # so long messages wait for others, so much is 
 
 
 class KafkaSource:
-    """A `Source` over the topics of an address. `known`: the logs of the state. `state`: the state's id.
+    """A `Source` over what a member reads."""
 
-    `once`: only what is there when its partitions come.
-    """
-
-    def __init__(
-        self,
-        address: Address,
-        settings: Mapping[str, Any],
-        known: Iterable[LogState],
-        *,
-        state: str,
-        once: bool = False,
-        client: Factory = Client,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.member = Member(address, settings, known, state=state, once=once, client=client, clock=clock)
-        self.address, self.once = address, once
+    def __init__(self, member: Member) -> None:
+        self.member, self.address = member, member.address
         self.left_out: Counter[str] = Counter()  # messages of logs that are not read
-        self._sensors = Sensors(address.sensor)
+        self._sensors = Sensors(self.address.sensor)
 
     # What the engine asks
 
@@ -77,7 +59,7 @@ class KafkaSource:
     def pending(self) -> list[LogFile]:
         """A log of each partition and sensor with messages that are unread, or that may have some."""
         self.member.go_on(0.0)
-        if self.once and not self.member.taken_up:
+        if self.member.once and not self.member.taken_up:
             self.member.await_partitions()
         return [log for p in self.member.parts.values() if self._behind(p) for log in self._faces(p)]
 

@@ -51,7 +51,7 @@ class Group:
         self.given = {name: self.parts[n :: len(names)] for n, name in enumerate(names)}
 
 
-class Member:
+class Client:
     """What `Client` is, over a `Group`."""
 
     def __init__(self, group: Group, settings: Any) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from group import Group, Member
+from group import Client, Group
 
 from aegis_enrich.follow import Chunk, LogFile, LogState
 from aegis_enrich.kafka.address import Address
+from aegis_enrich.kafka.member import Member
 from aegis_enrich.kafka.source import KafkaSource
 
 ADDRESS = Address("broker:9092", ("zeek",))
@@ -28,15 +29,16 @@ class Watch:
 
     def start(self, **options: Any) -> KafkaSource:
         self.waiting = []
-        self.source = KafkaSource(
+        member = Member(
             options.pop("address", ADDRESS),
             {"group.instance.id": self.name},
             list(self.states.values()),
             state=self.name,
-            client=lambda settings: Member(self.group, settings),
+            client=lambda settings: Client(self.group, settings),
             clock=lambda: float(next(self.ticks)),
             **options,
         )
+        self.source = KafkaSource(member)
         return self.source
 
     def kill(self) -> None:
