@@ -212,7 +212,9 @@ class Follower:
             self.scan()
 
     def _grew(self) -> bool:
-        return any(log.reader is not None and log.reader.length() != log.size for log in self._finder.files.logs)
+        """Whether a log that had nothing to read has grown; one that had, and is not read, waits for something else."""
+        logs = (log for log in self._finder.files.logs if not log.ready)
+        return any(log.reader is not None and log.reader.length() != log.size for log in logs)
 
     # Where a log goes on
 

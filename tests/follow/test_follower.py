@@ -3,6 +3,7 @@
 import gzip
 import os
 import shutil
+import time
 from dataclasses import replace
 
 import pytest
@@ -257,6 +258,12 @@ def test_nothing_is_read_before_what_is_older_and_may_be_a_copy(tmp_path, start,
     reading.restart()
     assert not reading.follower.pending()
     assert set(reading.follower.held_back) == {("s", "conn", "")}
+    with live.open("ab") as file:
+        file.write(b"1002\ta\n")
+    assert not reading.follower.pending()
+    begun_s = time.monotonic()
+    reading.follower.wait(0.3)
+    assert time.monotonic() - begun_s >= 0.3, "what has grown is no news while it is not to be read"
     clock.now += 61
     assert [log.live for log in reading.follower.pending()] == [False, True]
     assert not reading.follower.held_back
