@@ -208,12 +208,13 @@ class Round:
 
     def power_loss(self) -> None:
         """What was read of a log is gone from its end, and more is written to it while the next process runs."""
+        self._read_up_to_the_end()
         if not self.sensor.lose_power():
             return
         self.faults["power losses"] += 1
         self.calm()
         size, eve, until_s = self.size_said(), self.sensor.current / APPENDED, time.monotonic() + READY_S
-        child = self._fork()
+        child = self._fork(grace_s=min(GRACE_S))
         try:
             self._ready(child, size, READY_S)
             self.grow(3)
@@ -223,6 +224,18 @@ class Round:
             self.killed["after a power loss"] += 1
         finally:
             child.kill()
+
+    def _read_up_to_the_end(self) -> None:
+        """Lets a process read Suricata's log to its end, and kills it."""
+        eve, until_s = self.sensor.current / APPENDED, time.monotonic() + READY_S
+        if eve.exists() and not self.sensor.committed(eve):
+            self.calm()
+            child = self._fork(grace_s=min(GRACE_S))
+            try:
+                while not self.sensor.committed(eve) and time.monotonic() < until_s and not child.ended(0.05):
+                    pass
+            finally:
+                child.kill()
 
     def _start(self, point: str, plain: bool) -> Child:
         if plain:
