@@ -22,6 +22,7 @@ from .evaluate import Derivation, Evaluation, Limits, literal, names, nothing_in
 from .windows import Window
 
 WINDOWS, ROWS = 64, 2_000_000  # in one query at most
+HOUR_ROWS = 8  # rows that one of a derived table counts for: it may hold a list of what was in its hour
 _ALL = "all "  # before the name of a table that holds the rows of all windows
 _SLICES = "slices of "  # before the name of a table: which slices of time a window sees of it
 
@@ -43,7 +44,7 @@ class Together:
 
     @property
     def rows(self) -> int:
-        """Rows that its query goes through, at most: where windows overlap, those of each."""
+        """Rows that its query goes through, at most: where windows overlap, those of each, and of hours `HOUR_ROWS`."""
         return sum(self._rows(view) for view in self.views)
 
     def run(self) -> list[Any]:
@@ -102,7 +103,7 @@ class Together:
         ends = [w.end_us for w in self.windows]
         step = min(later - earlier for earlier, later in pairwise(ends))
         seen = ends[0] - self.windows[0].start_us + self._back_us(view)
-        return view.rows * min(len(ends), -(-seen // step))
+        return view.rows * (HOUR_ROWS if view.derived else 1) * min(len(ends), -(-seen // step))
 
 
 def spanning(windows: Sequence[Window]) -> Window:
