@@ -93,7 +93,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=200, help="kills, in rounds of at most 200")
     parser.add_argument("--seed", type=int, default=1, help="of the first round; the next has the next")
     parser.add_argument("--es", default="", metavar="URL", help="an Elasticsearch that is there (default: its own)")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave logs and what was said in it, by seed")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave logs, state and what was said in it, by seed")
     return parser.parse_args()
 
 

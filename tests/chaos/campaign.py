@@ -166,6 +166,7 @@ class Round:
             self.sensor.compress()
             self._end(self._fork("--once"), self.said)
         got = state_of(self.state, TABLES)
+        shutil.copytree(self.state, self.setting.root / "state")  # the disk that it lies on goes with the round
         found = compare(want, got, self.sensor.done["restart truncates"])
         compare_lines(found, got, self.out)
         compare_index(found, got, self.setting.node.server, self.sensor_name, TABLES)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from scenes import Line, Scene, eve_scene, stamp, zeek_scene
 
+from aegis_enrich.follow.state import digest
 from aegis_enrich.plugin import MICROS
 
 # Of event time between two writes: less than what is left of a detector's 30 s of lateness when a sensor took 5 s.
@@ -242,18 +243,22 @@ class Sensor:
         return True
 
     def committed(self, log: Path) -> bool:
-        """Whether the state has read the file to its end."""
+        """Whether the state has read the file to its end: not one before it that was as long."""
         info = log.stat()
         if not (self.state / "state.db").exists():
             return False
-        query = "SELECT 1 FROM logs WHERE device = ? AND inode = ? AND position = ? AND path = ?"
+        query = (
+            "SELECT tail_hash, tail_len FROM logs WHERE device = ? AND inode = ? AND position = ? AND path = ?"
+            " ORDER BY seen_us DESC LIMIT 1"
+        )
         try:
             with sqlite3.connect(f"file:{self.state / 'state.db'}?mode=ro", uri=True, timeout=5) as state:
                 found = state.execute(query, [info.st_dev, info.st_ino, info.st_size, str(log)]).fetchone()
             state.close()
         except sqlite3.OperationalError:
             return False
-        return found is not None
+        size = info.st_size
+        return found is not None and digest(log.read_bytes()[size - found[1] : size]) == found[0]
 
 
 SCHEMES = (
