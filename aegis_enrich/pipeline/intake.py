@@ -169,9 +169,13 @@ class Intake:
             self._commit(flush, lambda: self._writer.now(flush))
 
     def _together(self, files: Iterable[LogFile]) -> list[LogFile]:
-        """These logs and those that wait and share a position with one of them."""
-        chosen = {one: None for f in files for one in (f, *f.together) if one in self._waiting}
-        return list(chosen)
+        """These logs, those that wait and share a position with one of them, and those that wait of the same stream.
+
+        What was read of a stream first is committed first, or its watermark would pass rows that wait.
+        """
+        chosen = {one: None for f in files for one in (f, *f.together)}
+        streams = {(f.sensor, stream_of(f.name, f.node)) for f in chosen}
+        return [f for f in self._waiting if f in chosen or (f.sensor, stream_of(f.name, f.node)) in streams]
 
     def _chosen(self, files: Sequence[LogFile]) -> Flush:
         """What waits of these logs, taken out, and the logs whose state is to be kept with nothing waiting."""

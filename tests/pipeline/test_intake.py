@@ -75,6 +75,27 @@ def uids(store: Store, table: str = "conn") -> list[str]:
     return sorted(u for s in store.segments(table) for u in pq.read_table(s.path)["uid"].to_pylist())
 
 
+def test_of_one_stream_nothing_is_committed_before_what_was_read_before_it(tmp_path, state, reading, clock) -> None:
+    """The few rows that were left of a log when it was rotated would wait longer than the many of the next one."""
+    logs = tmp_path / "logs"
+    put(logs / "conn.log", 1)
+    first = reading(state)
+    while first.read():
+        pass
+    first.flush()
+    put(logs / "conn.log", 2)
+    (logs / "conn.log").rename(logs / "conn.2024-03-10-04-00-00.log")
+    put(logs / "conn.log", *range(1000, 1020))
+    put(logs / "ssl.log", 3)
+    intake = reading(state)
+    while intake.read():
+        pass
+    clock.now_s += 6
+    assert intake.flush_due()
+    assert uids(state) == sorted(["C1", "C2", *(f"C{n}" for n in range(1000, 1020))])
+    assert intake.waiting_rows == 1  # of another stream
+
+
 def test_a_partition_is_one_log_of_many_tables() -> None:
     assert stream_of("conn", "kafka:zeek/3") == stream_of("dns", "kafka:zeek/3") == "kafka:zeek/3"
     assert (stream_of("conn", ""), stream_of("conn", "worker-1")) == ("conn", "conn-worker-1")
