@@ -166,12 +166,18 @@ def test_names_of_nodes(tools, parts, evening, tmp_path, monkeypatch, nodes):
 
 @pytest.mark.parametrize("scheme", [rename_and_compress, into_dated_folder, copy_and_truncate])
 def test_stops_and_rotations_while_nobody_reads(tools, parts, evening, tmp_path, monkeypatch, scheme):
-    """Stopped three times; the sensor writes and rotates on meanwhile."""
+    """Stopped three times; the sensor writes and rotates on meanwhile, and what waits is committed piece by piece."""
     scene = evening.scene
     sensor = Sensor(scene, tmp_path / "logs" / "current", scheme)
     run = tools.Simulated(
-        parts, tmp_path / "s", {"sensor": [tmp_path / "logs"]}, sensor, scene.start_us - 1, scene.end_us
+        tools.with_flush(parts, rows=100),
+        tmp_path / "s",
+        {"sensor": [tmp_path / "logs"]},
+        sensor,
+        scene.start_us - 1,
+        scene.end_us,
     )
+    run.limits = tools.random_limits(3, most=1 << 14)
     rng = random.Random(3)
     span_us = scene.end_us - scene.start_us
     for n in range(1, 4):

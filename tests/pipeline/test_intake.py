@@ -96,6 +96,35 @@ def test_of_one_stream_nothing_is_committed_before_what_was_read_before_it(tmp_p
     assert intake.waiting_rows == 1  # of another stream
 
 
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("every", [1, 3, 7])
+def test_what_comes_first_of_a_stream_is_read_to_its_end_first(tmp_path, state, reading, clock, known, every) -> None:
+    """After hours without a reader: however reading and commits take turns, the watermark passes no row of old logs."""
+    logs = tmp_path / "logs"
+    put(logs / "conn.log", 1)
+    if known:
+        first = reading(state)
+        while first.read():
+            pass
+        first.flush()
+    for n in range(3):
+        put(logs / "conn.log", *range(2 + 1000 * n, 150 + 1000 * n))
+        (logs / "conn.log").rename(logs / f"conn.2024-03-10-0{n}-00-00.log")
+    put(logs / "conn.log", *range(5000, 5200))
+    rows = [1, *(t for n in range(3) for t in range(2 + 1000 * n, 150 + 1000 * n)), *range(5000, 5200)]
+    intake, reads = reading(state), 0
+    while intake.read(500):
+        reads += 1
+        if reads % every == 0:
+            intake.flush()
+        there = {float(uid[1:]) for uid in uids(state)}
+        mark = intake.marks.of("sensor", ["conn"], now_s=clock())
+        missing = [t for t in rows if t not in there]
+        assert mark is None or not missing or mark <= BASE_US + missing[0] * MICROS
+    intake.flush()
+    assert len(uids(state)) == len(rows)
+
+
 def test_a_partition_is_one_log_of_many_tables() -> None:
     assert stream_of("conn", "kafka:zeek/3") == stream_of("dns", "kafka:zeek/3") == "kafka:zeek/3"
     assert (stream_of("conn", ""), stream_of("conn", "worker-1")) == ("conn", "conn-worker-1")
