@@ -113,8 +113,8 @@ class Follower:
     def pending(self) -> list[LogFile]:
         """Logs with lines to read: archives, the oldest first, then live logs. Scans where it is time to.
 
-        Of the logs of a sensor, log name and node that wait, the first one only, so that its rows come in order; and
-        nothing that is newer than one that is `held_back`.
+        Of the archives of a sensor, log name and node that wait, the oldest one only, and live logs after them, so that
+        rows come in order; and nothing that is newer than one that is `held_back`.
         """
         self._scan_where_due()
         ready = self._ready()
@@ -125,10 +125,12 @@ class Follower:
             ready = self._ready()
         self._settle_losses()
         held = self._held()
+        ready = sorted((log for log in ready if not (held and _is_newer(log, held))), key=_order)
         first: dict[tuple[str, str, str], LogFile] = {}
-        for log in sorted((log for log in ready if not (held and _is_newer(log, held))), key=_order):
+        for log in ready:
             first.setdefault((log.sensor, log.name, log.node), log)
-        return list(first.values())
+        oldest = [first[log.sensor, log.name, log.node] for log in ready]
+        return [log for log, before in zip(ready, oldest, strict=True) if log is before or (log.live and before.live)]
 
     @property
     def held_back(self) -> Collection[tuple[str, str, str]]:

@@ -351,6 +351,15 @@ def test_a_damaged_archive_is_named(tmp_path, start) -> None:
     assert "damaged" in reading.follower.unreadable[str(archive)]
 
 
+def test_live_logs_of_one_name_are_read_side_by_side(tmp_path, start) -> None:
+    """Two folders of one sensor: while one of them has ever more to read, the other does not wait."""
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "conn.log").write_bytes(b"1\t%s\n" % folder.encode())
+    reading = start(tmp_path / "a", tmp_path / "b")
+    assert [log.path.parent.name for log in reading.follower.pending()] == ["a", "b"]
+
+
 def test_archives_come_first_and_the_oldest_of_them(tmp_path, start) -> None:
     (tmp_path / "conn.log").write_bytes(b"4\ta\n")
     day = tmp_path / "2026-11-21"
