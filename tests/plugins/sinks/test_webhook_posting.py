@@ -1,4 +1,4 @@
-"""One POST: no redirects, proxies of the environment, Retry-After in both of its forms."""
+"""One POST: no redirects, proxies of the environment."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import pytest
 from scripted_server import Answer, serving
 
 from aegis_enrich.errors import ConfigError
-from aegis_plugins.sinks.retry_after import retry_after_s
 from aegis_plugins.sinks.webhook.posting import Poster
 
 NOW_S = 1_790_000_000.0
@@ -42,11 +41,3 @@ def test_a_file_that_is_no_ca_is_said(tmp_path):
     (tmp_path / "ca.pem").write_text("hello")
     with pytest.raises(ConfigError, match="is no CA file in PEM"):
         poster("https://x", ca_certs=str(tmp_path / "ca.pem"))
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [(None, 0), ("", 0), ("7", 7), (" 7 ", 7), ("-7", 0), ("later", 0), ("Mon, 21 Sep 2026 14:14:20 GMT", 60)],
-)
-def test_retry_after(value, seconds):
-    assert retry_after_s(value, NOW_S) == seconds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -11,7 +11,11 @@ import pandas as pd
 
 from aegis_enrich.evidence import typed
 from aegis_enrich.plugin import Detector, tunable
-from aegis_plugins.sessions import Row, Sign, new, repeated, rhythmic, true
+
+BEACON_CALLS, BEACON_US = 20, 1_800_000_000  # from which on beaconing judges a rhythm
+
+Row = Mapping[Any, Any]
+Sign = tuple[str, str, float]  # kind, what was seen, how much of the doubt that is left it takes
 
 
 @dataclass(frozen=True)
@@ -121,13 +125,13 @@ def _signs(row: Row, tuning: Tuning) -> Iterator[Sign]:
         yield "name", "a random-looking name", 0.25
     if row["odd_ports"] > 0:
         yield "port", f"port {int(row['most_port'])}", 0.2
-    if true(row["own_fingerprint"]):
+    if _true(row["own_fingerprint"]):
         yield "fingerprint", "a client fingerprint of its own", 0.35
-        if true(row["own_answer"]):
+        if _true(row["own_answer"]):
             yield "fingerprint", "and one of the server's", 0.1
-    if true(row["rare"]):
+    if _true(row["rare"]):
         yield "rarity", "a place that nobody else calls", 0.2
-    if new(row, tuning):
+    if _new(row, tuning):
         yield "rarity", "never called before", 0.2
     yield from _of_habits(row, tuning)
 
@@ -154,13 +158,33 @@ def _of_certificate(row: Row, tuning: Tuning) -> Iterator[Sign]:
 
 
 def _of_habits(row: Row, tuning: Tuning) -> Iterator[Sign]:
-    if not repeated(row, tuning):
+    if not _repeated(row, tuning):
         return
     yield "repetition", "repeated calls of one size", 0.3
-    if rhythmic(row, tuning):
+    if _rhythmic(row, tuning):
         yield "repetition", "at an even pace", 0.15
     if row["resumed"] == 0 and row["established"] != 0:
         yield "repetition", "never resumed", 0.05
+
+
+def _repeated(row: Row, tuning: Tuning) -> bool:
+    even = row["size_mad"] <= tuning.even_sizes * row["size_median"]  # NaN is not even
+    return bool(row["sessions"] >= tuning.min_sessions and even)
+
+
+def _rhythmic(row: Row, tuning: Tuning) -> bool:
+    """Whether it is even enough, for long enough, that `beaconing` tells of it."""
+    even = row["gap_mad_ms"] <= tuning.even_gaps * row["gap_median_ms"]  # NaN is not even
+    return bool(even and row["sessions"] >= BEACON_CALLS and row["last_us"] - row["first_us"] >= BEACON_US)
+
+
+def _new(row: Row, tuning: Tuning) -> bool | None:
+    """Whether the client never called the place before; None where it was not watched for long enough."""
+    return bool(row["past_days"] == 0) if row["past_hours"] >= tuning.min_history_h else None
+
+
+def _true(value: Any) -> bool:
+    return value is not None and not pd.isna(value) and bool(value)
 
 
 def _part(subject: Any, parts: tuple[str, ...]) -> str | None:
@@ -194,12 +218,12 @@ def _evidence(row: Row, tuning: Tuning) -> dict[str, Any]:
         "place_clients": int(row["place_clients"]),
         "clients": int(row["clients"]),
         "rare": None if pd.isna(row["rare"]) else bool(row["rare"]),
-        "new": new(row, tuning),
+        "new": _new(row, tuning),
         "past_h": int(row["past_hours"]),
         "past_days": int(row["past_days"]),
         "crowd": bool(row["client_places"] >= tuning.crowd),
-        "repeated": repeated(row, tuning),
-        "rhythmic": rhythmic(row, tuning),
+        "repeated": _repeated(row, tuning),
+        "rhythmic": _rhythmic(row, tuning),
         "size_median_bytes": row["size_median"],
         "size_mad_bytes": row["size_mad"],
         "gap_median_s": row["gap_median_ms"] / 1000,

@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Any
 
 from aegis_enrich.errors import SinkError
+from aegis_enrich.retry_after import retry_after_s
 
-from ..retry_after import retry_after_s
 from .bulk import Later, TooLarge
 from .server import NotThere, Unknown
 

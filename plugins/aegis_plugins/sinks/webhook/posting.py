@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from aegis_enrich.errors import ConfigError, SinkError
+from aegis_enrich.retry_after import retry_after_s
 from aegis_enrich.visible import visible
-
-from ..retry_after import retry_after_s
 
 SAID_BYTES = 500  # of an answer that are read
 
