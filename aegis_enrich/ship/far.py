@@ -27,7 +27,7 @@ class Far:
         from pyarrow import fs  # only where something is shipped: it loads the object stores' libraries
 
         self._fs, self.target = fs, target
-        with self._said(target):
+        with self._said(""):
             if "://" in target:
                 self._files, root = fs.FileSystem.from_uri(_with_endpoint(target, endpoint))
                 self._local = target.startswith("file://")
@@ -138,7 +138,7 @@ class Far:
             raise
         except (OSError, ValueError, self._fs_errors()) as error:
             text = " ".join(str(error).split())[:300]
-            raise ShipError(f"cannot be used: {text}", where=f"{self.target}/{path}") from error
+            raise ShipError(f"cannot be used: {text}", where=f"{self.target}/{path}".rstrip("/")) from error
 
     @staticmethod
     def _fs_errors() -> type[Exception]:
