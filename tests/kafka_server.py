@@ -12,7 +12,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from maven import Unavailable, jars
@@ -26,45 +27,109 @@ LOG4J += (
     "log4j.appender.out.layout=org.apache.log4j.PatternLayout\nlog4j.appender.out.layout.ConversionPattern=%p %m%n\n"
 )
 CLUSTER_ID = "AAAAAAAAAAAAAAAAAAAAAA"
+MECHANISM = "SCRAM-SHA-512"
+STORE_PASSWORD = "of-the-keystore"
+
+
+@dataclass(frozen=True)
+class Secured:
+    """A broker that speaks TLS only, and with those who say who they are. `certificate`: a file in PEM."""
+
+    address: str
+    certificate: Path
 
 
 @contextlib.contextmanager
-def running(settings: Mapping[str, str] | None = None) -> Iterator[str]:
-    """A broker; its address. Raises Unavailable. `settings` go over those in its server.properties."""
+def running() -> Iterator[str]:
+    """A broker; its address. Raises Unavailable."""
+    with _home() as (folder, java):
+        port, controller = _free_ports(2)
+        with _broker(java, folder, _settings(folder, port, controller, "PLAINTEXT"), port):
+            yield f"127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def secured(passwords: Mapping[str, str]) -> Iterator[Secured]:
+    """With TLS and SCRAM for these users, the first of whom may do all, the others nothing. Raises Unavailable."""
+    with _home() as (folder, java):
+        port, controller = _free_ports(2)
+        certificate = _certificate(folder)
+        settings = _settings(folder, port, controller, "SASL_SSL") | {
+            "sasl.enabled.mechanisms": MECHANISM,
+            "sasl.mechanism.inter.broker.protocol": MECHANISM,
+            f"listener.name.sasl_ssl.{MECHANISM.lower()}.sasl.jaas.config": _login(next(iter(passwords.items()))),
+            "ssl.keystore.location": str(folder / "broker.p12"),
+            "ssl.keystore.type": "PKCS12",
+            "ssl.keystore.password": STORE_PASSWORD,
+            "ssl.truststore.location": str(certificate),
+            "ssl.truststore.type": "PEM",
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": f"User:{next(iter(passwords))};User:ANONYMOUS",  # the controller's, which is on loopback too
+        }
+        users = [f"{MECHANISM}=[name={name},password={password}]" for name, password in passwords.items()]
+        with _broker(java, folder, settings, port, [a for user in users for a in ("--add-scram", user)]):
+            yield Secured(f"127.0.0.1:{port}", certificate)
+
+
+def _login(user: tuple[str, str]) -> str:
+    name, password = user
+    module = "org.apache.kafka.common.security.scram.ScramLoginModule"
+    return f'{module} required username="{name}" password="{password}";'
+
+
+def _certificate(folder: Path) -> Path:
+    """A key and its certificate for 127.0.0.1 in broker.p12; the certificate's file in PEM."""
+    store = ["-keystore", str(folder / "broker.p12"), "-storepass", STORE_PASSWORD, "-alias", "broker"]
+    names = ["-dname", "CN=localhost", "-ext", "san=ip:127.0.0.1,dns:localhost", "-ext", "bc=ca:true"]
+    _run(["keytool", "-genkeypair", "-keyalg", "RSA", "-keysize", "2048", "-storetype", "PKCS12", *names, *store])
+    _run(["keytool", "-exportcert", "-rfc", "-file", str(folder / "broker.pem"), *store])
+    return folder / "broker.pem"
+
+
+@contextlib.contextmanager
+def _home() -> Iterator[tuple[Path, list[str]]]:
+    """A folder for a broker, and how Java is begun with its jars; raises Unavailable."""
     java = shutil.which("java")
     if not java:
         raise Unavailable("no Java to run it with")
     libraries = jars(f"kafka/{VERSION}", JARS)
     folder = Path(tempfile.mkdtemp(prefix="aegis-kafka-"))
-    port, controller = _free_ports(2)
     try:
-        properties = folder / "server.properties"
-        properties.write_text(
-            "".join(f"{k}={v}\n" for k, v in (_settings(folder, port, controller) | dict(settings or {})).items())
-        )
         (folder / "log4j.properties").write_text(LOG4J)
-        base = [java, "-Xmx384m", "-XX:TieredStopAtLevel=1", f"-Dlog4j.configuration=file:{folder}/log4j.properties"]
-        base += ["-cp", f"{libraries}/*"]
-        format_ = [*base, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties)]
-        done = subprocess.run(format_, capture_output=True, text=True, check=False, cwd=folder)
-        if done.returncode:
-            raise AssertionError(f"Kafka's storage cannot be formatted: {(done.stdout + done.stderr)[-2000:]}")
-        with _process([*base, "kafka.Kafka", str(properties)], folder) as process:
-            _await_port(port, process, folder)
-            yield f"127.0.0.1:{port}"
+        begun = [java, "-Xmx384m", "-XX:TieredStopAtLevel=1", f"-Dlog4j.configuration=file:{folder}/log4j.properties"]
+        yield folder, [*begun, "-cp", f"{libraries}/*"]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _settings(folder: Path, port: int, controller: int) -> dict[str, str]:
+@contextlib.contextmanager
+def _broker(
+    java: list[str], folder: Path, settings: Mapping[str, str], port: int, format_: Sequence[str] = ()
+) -> Iterator[None]:
+    properties = folder / "server.properties"
+    properties.write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
+    _run([*java, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties), *format_])
+    with _process([*java, "kafka.Kafka", str(properties)], folder) as process:
+        _await_port(port, process, folder)
+        yield
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise AssertionError(f"{command[0]} failed: {(done.stdout + done.stderr)[-2000:]}")
+
+
+def _settings(folder: Path, port: int, controller: int, protocol: str) -> dict[str, str]:
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "listeners": f"{protocol}://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
+        "advertised.listeners": f"{protocol}://127.0.0.1:{port}",
+        "inter.broker.listener.name": protocol,
         "controller.listener.names": "CONTROLLER",
-        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "listener.security.protocol.map": f"CONTROLLER:PLAINTEXT,{protocol}:{protocol}",
         "log.dirs": str(folder / "data"),
         "offsets.topic.replication.factor": "1",
         "offsets.topic.num.partitions": "1",

@@ -56,27 +56,34 @@ class Client:
         """Raises ConfigError where a setting is none that librdkafka takes, or the client is not installed."""
         kafka = _library()
         self._kafka, self._timeout_s = kafka, timeout_s
-        self._of_client = {k: v for k, v in settings.items() if k.startswith(_OF_CLIENT)}
+        self._of_admin: dict[str, Any] = {k: v for k, v in settings.items() if k.startswith(_OF_CLIENT)}
+        self._of_admin["error_cb"] = self._failed
         self._admin: Any = None
         self.down = ""  # why no broker answers, since the last answer
         self.fatal = ""
+        self._tried = ""  # what the last try to connect ended with
         try:
             self._consumer = kafka.Consumer({**settings, "error_cb": self._failed}, logger=_Library())
         except (kafka.KafkaException, TypeError, ValueError) as error:
             raise _settings_error(error) from error
 
     def _failed(self, error: Any) -> None:
-        if error.fatal() or error.code() == self._kafka.KafkaError._FATAL:
+        codes, code = self._kafka.KafkaError, error.code()
+        if error.fatal() or code == codes._FATAL:
             self.fatal = error.str()
-        elif error.code() in (self._kafka.KafkaError._ALL_BROKERS_DOWN, self._kafka.KafkaError._AUTHENTICATION):
-            self.down = error.str()
+        elif code in (codes._TRANSPORT, codes._SSL, codes._RESOLVE):
+            self._tried = error.str()  # by one broker; others may answer
+        elif code == codes._ALL_BROKERS_DOWN:
+            self.down = self._tried or error.str()
+        elif code in (codes._AUTHENTICATION, codes.GROUP_AUTHORIZATION_FAILED, codes.TOPIC_AUTHORIZATION_FAILED):
+            self.down = self._tried = error.str()
 
     def topics(self, names: Sequence[str]) -> dict[str, tuple[str, int]]:
         """Of each topic that is there, its id ("" where the broker gives none) and how many partitions it has."""
         if self._admin is None:
             from confluent_kafka.admin import AdminClient
 
-            self._admin = AdminClient(self._of_client, logger=_Library())
+            self._admin = AdminClient(self._of_admin, logger=_Library())
         asked = self._admin.describe_topics(self._kafka.TopicCollection(list(names)), request_timeout=self._timeout_s)
         found: dict[str, tuple[str, int]] = {}
         for name, answer in asked.items():
@@ -85,7 +92,8 @@ class Client:
                 found[name] = (str(told.topic_id), len(told.partitions))
             except self._kafka.KafkaException as error:
                 if error.args[0].code() != self._kafka.KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    raise Down(error.args[0].str(), where=name) from error
+                    self._admin.poll(0)  # it says what its tries to connect ended with
+                    raise Down(self.down or error.args[0].str(), where=name) from error
             except TimeoutError as error:
                 raise Down("no broker answers", where=name) from error
         return found

@@ -7,7 +7,9 @@ import os
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import kafka_server
 import pytest
@@ -21,22 +23,30 @@ IN_CI = bool(os.environ.get("CI") or os.environ.get("AEGIS_CI"))
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that need the broker run in one worker, so that there is one broker."""
     for item in items:
-        if "broker" in getattr(item, "fixturenames", ()):
+        if "start" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("kafka"))
 
 
 @pytest.fixture(scope="session")
-def broker() -> Iterator[str]:
-    """The address of a broker that is always stopped. Where none can be had, CI fails and others skip."""
+def start() -> Iterator[Callable[[AbstractContextManager[Any]], Any]]:
+    """Starts a broker, which is always stopped. Where none can be had, CI fails and others skip."""
     with contextlib.ExitStack() as stack:
-        try:
-            pytest.importorskip("confluent_kafka")
-            address = stack.enter_context(kafka_server.running())
-        except kafka_server.Unavailable as error:
-            if IN_CI:
-                pytest.fail(f"no Kafka: {error}")
-            pytest.skip(f"no Kafka: {error}")
-        yield address
+
+        def started(made: AbstractContextManager[Any]) -> Any:
+            try:
+                return stack.enter_context(made)
+            except kafka_server.Unavailable as error:
+                (pytest.fail if IN_CI else pytest.skip)(f"no Kafka: {error}")
+
+        yield started
+
+
+@pytest.fixture(scope="session")
+def broker(start: Callable[[AbstractContextManager[Any]], Any]) -> str:
+    """The address of a broker."""
+    pytest.importorskip("confluent_kafka")
+    address: str = start(kafka_server.running())
+    return address
 
 
 @pytest.fixture

@@ -7,12 +7,13 @@ comparison. With AEGIS_HUNT_ALL=1 the lake is that of all scenarios of the lab a
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pytest
@@ -36,6 +37,7 @@ SENSORS = {
     "north": ("multistage/tsv", "dga/tsv", "exfil/json"),
     "south": ("beacon_https_60s/tsv", "dns_tunnel/tsv", "ssh_bruteforce/tsv", "scan_udp/tsv", "latency_5h/tsv"),
     "east": ("dns_tunnel/eve.json.gz", "icmp_tunnel/eve.json.gz", "loss_20/eve.json.gz"),
+    "west": ("exfil/eve.json.gz", "multistage/tsv", "multistage/eve.json.gz"),  # Suricata alone, then both
 }
 OF_CORRELATION = ("incident", "corroborated_by", "lead", "revision", "status")
 
@@ -43,11 +45,12 @@ OF_CORRELATION = ("incident", "corroborated_by", "lead", "revision", "status")
 def sensors() -> dict[str, list[Path]]:
     if not ALL:
         return {name: [LAB / path for path in paths] for name, paths in SENSORS.items()}
-    made: dict[str, list[Path]] = {name: [] for name in ("one", "two", "three")}
+    made: dict[str, list[Path]] = defaultdict(list)
     for number, folder in enumerate(sorted(p for p in LAB.iterdir() if p.is_dir())):
-        made[sorted(made)[number % 3]].append(folder / "tsv")
-        if (folder / "eve.json.gz").exists():
-            made.setdefault(f"eve{number % 2}", []).append(folder / "eve.json.gz")
+        made[f"zeek{number % 3}"].append(folder / "tsv")
+        made[f"eve{number % 2}"].append(folder / "eve.json.gz")
+        if number % 4 == 0:
+            made["both"] += [folder / "tsv", folder / "eve.json.gz"]
     for folder in sorted(PUBLIC.iterdir()) if PUBLIC.is_dir() else ():
         made[f"public-{folder.name}"] = [folder]
     return {name: [p for p in paths if p.exists()] for name, paths in made.items()}
@@ -68,7 +71,7 @@ class Hunted:
 
     hunt: Hunt
     hours: dict[str, pa.Table] = field(default_factory=dict)
-    features: dict[str, list[str]] = field(default_factory=dict)
+    features: dict[str, list[Told]] = field(default_factory=dict)
     alerts: list[dict[str, Any]] = field(default_factory=list)
     errors: dict[str, str] = field(default_factory=dict)
     here: set[str] = field(default_factory=set)  # detectors that ran on DuckDB instead
@@ -136,24 +139,59 @@ def every_plugin(hunt: Hunt) -> Plan:
     return plan
 
 
-def told(*parts: Any) -> str:
-    """As text: whole numbers exactly, others to 6 digits."""
-    return json.dumps([_rounded(p) for p in parts], default=str, sort_keys=True)
+class Told(NamedTuple):
+    """A row: what must be equal, and its numbers that are not whole, in their order."""
+
+    exact: str
+    numbers: tuple[float, ...]
 
 
-def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _rounded(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_rounded(v) for v in value]
-    return (None if value != value else round(value, 6)) if isinstance(value, float) else value
+def told(*parts: Any) -> Told:
+    numbers: list[float] = []
+
+    def exact(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: exact(value[k]) for k in sorted(value)}
+        if isinstance(value, list | tuple):
+            return [exact(v) for v in value]
+        if not isinstance(value, float):
+            return value
+        if value != value:
+            return None
+        numbers.append(value)
+        return "a number"
+
+    return Told(json.dumps(exact(parts), default=str), tuple(numbers))
 
 
-def differs(expected: list[str], made: list[str]) -> list[str]:
-    one, other = Counter(expected), Counter(made)
-    return [f"- {t}" for t in sorted((one - other).elements())[:3]] + [
-        f"+ {t}" for t in sorted((other - one).elements())[:3]
-    ]
+def differs(expected: list[Told], made: list[Told]) -> list[str]:
+    """The first rows without a counterpart: whole numbers and texts equal, others to 6 digits."""
+    missing: dict[str, list[Told]] = defaultdict(list)
+    for row in sorted(expected):
+        missing[row.exact].append(row)
+    more = []
+    for row in sorted(made):
+        alike = missing[row.exact]
+        found = next((n for n, one in enumerate(alike) if _equal(one.numbers, row.numbers)), None)
+        more += [row] if found is None else []
+        if found is not None:
+            alike.pop(found)
+    lost = [row for rows in missing.values() for row in rows]
+    return [f"- {row}" for row in lost[:3]] + [f"+ {row}" for row in more[:3]]
+
+
+def _equal(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return all(math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-9) for a, b in zip(one, other, strict=True))
+
+
+def test_what_differs_is_told() -> None:
+    row = told("one", 3, {"b": 4.7936425, "a": [None, 2.0**40]})
+    assert differs([row], [told("one", 3, {"a": [None, 2.0**40], "b": 4.793642500000001})]) == []
+    assert differs([row], [told("one", 3, {"b": 4.79365, "a": [None, 2.0**40]})])[0].startswith("- ")
+    assert differs([row], [told("one", 4, {"b": 4.7936425, "a": [None, 2.0**40]})]) != []
+    assert [t[0] for t in differs([row, row], [row])] == ["-"]
+    assert [t[0] for t in differs([row], [row, row])] == ["+"]
+    assert differs([told(math.nan, 1.0)], [told(None, 1.0)]) == [] != differs([told(0.0)], [told(None)])
 
 
 def test_no_query_goes_through_too_many_windows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import statistics
 from collections.abc import Callable
 from typing import Any
 
@@ -40,6 +41,17 @@ def test_gaps_are_numpy_s(hour: Hour) -> None:
         "gap_short_share": (gaps < 1).mean(),
     }
     assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-5)
+
+
+def test_small_changes_of_long_gaps_are_told_to_the_last_digit(hour: Hour) -> None:
+    """A mean of hours, a deviation of milliseconds: of doubles, all digits of a variance would be lost."""
+    chance = random.Random(3)
+    gaps = [7_200_000_000 + chance.randrange(5_000) for _ in range(20)]  # µs
+    starts = [-sum(gaps[n:]) / 1_000_000 for n in range(21)]
+    rows = [{"ts": s, "duration": 1 - s, "resp_p": 443, "proto": "tcp"} for s in starts]  # they end in one hour
+    (found,) = hour(HostTimingHour, conn=rows)
+    assert found["gap_std"] == pytest.approx(statistics.pstdev(gaps) / 1_000_000, rel=1e-12)
+    assert found["gap_memory"] == pytest.approx(statistics.correlation(gaps[:-1], gaps[1:]), rel=1e-9)
 
 
 def test_the_spectrum_and_the_autocorrelation_are_numpy_s(hour: Hour) -> None:

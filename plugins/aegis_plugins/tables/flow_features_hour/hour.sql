@@ -21,11 +21,13 @@ sizes AS (
     FROM (SELECT uid, unnest(sizes) AS size FROM aegis_packets)
     WHERE uid IS NOT NULL AND size IS NOT NULL
 ),
+-- Variances as n Σx² - (Σx)², of whole numbers, which is exact.
 sized AS (
     SELECT
         uid,
         sum(abs(size)) / count(*) AS mean,
-        sum(size * size) / count(*) - power(sum(abs(size)) / count(*), 2) AS variance,
+        sqrt(count(*) * CAST(sum(size * size) AS HUGEINT) - CAST(sum(abs(size)) AS HUGEINT) * sum(abs(size)))
+        / count(*) AS std,
         min(abs(size)) AS size_min,
         max(abs(size)) AS size_max,
         quantile_cont(abs(size), [0.25, 0.50, 0.75]) AS q,
@@ -42,7 +44,7 @@ timed AS (
     SELECT
         uid,
         sum(gap) / count(*) AS mean,
-        sum(CAST(gap AS HUGEINT) * gap) / count(*) - power(sum(gap) / count(*), 2) AS variance,
+        sqrt(count(*) * sum(CAST(gap AS HUGEINT) * gap) - CAST(sum(gap) AS HUGEINT) * sum(gap)) / count(*) AS std,
         min(gap) AS gap_min,
         max(gap) AS gap_max,
         quantile_cont(gap, [0.50, 0.90]) AS q
@@ -68,22 +70,22 @@ SELECT
     CASE WHEN c.duration > 0 THEN c.duration END AS flow_duration,
     CASE WHEN c.duration > 0 THEN (c.up_bytes + c.down_bytes) / c.duration END AS flow_rate,
     s.mean AS flow_packet_size_mean,
-    sqrt(if(s.variance < 0, 0, s.variance)) AS flow_packet_size_std,
+    s.std AS flow_packet_size_std,
     s.size_min AS flow_packet_size_min,
     s.q[1] AS flow_packet_size_p25,
     s.q[2] AS flow_packet_size_median,
     s.q[3] AS flow_packet_size_p75,
     s.size_max AS flow_packet_size_max,
-    sqrt(if(s.variance < 0, 0, s.variance)) / nullif(s.mean, 0) AS flow_packet_size_cv,
+    s.std / nullif(s.mean, 0) AS flow_packet_size_cv,
     coalesce(s.up_share, CASE WHEN s.mean > 0 THEN 0 END) AS flow_packet_upload_share,
     t.mean / 1000000 AS flow_packet_gap_mean,
-    sqrt(if(t.variance < 0, 0, t.variance)) / 1000000 AS flow_packet_gap_std,
+    t.std / 1000000 AS flow_packet_gap_std,
     t.gap_min / 1000000 AS flow_packet_gap_min,
     t.q[1] / 1000000 AS flow_packet_gap_median,
     t.q[2] / 1000000 AS flow_packet_gap_p90,
     t.gap_max / 1000000 AS flow_packet_gap_max,
-    sqrt(if(t.variance < 0, 0, t.variance)) / nullif(t.mean, 0) AS flow_packet_gap_cv,
-    (sqrt(if(t.variance < 0, 0, t.variance)) - t.mean) / nullif(sqrt(if(t.variance < 0, 0, t.variance)) + t.mean, 0)
+    t.std / nullif(t.mean, 0) AS flow_packet_gap_cv,
+    (t.std - t.mean) / nullif(t.std + t.mean, 0)
         AS flow_packet_burstiness
 FROM flows AS c
 LEFT JOIN sized AS s ON c.uid = s.uid

@@ -139,7 +139,8 @@ ttls AS (
     SELECT
         orig_h,
         sum(ttl) / count(*) AS mean,
-        sqrt(greatest(0, sum(ttl * ttl) / count(*) - power(sum(ttl) / count(*), 2))) AS std,
+        -- the variance as n Σx² - (Σx)², of whole numbers, which is exact
+        sqrt(count(*) * sum(CAST(ttl AS HUGEINT) * ttl) - CAST(sum(ttl) AS HUGEINT) * sum(ttl)) / count(*) AS std,
         min(ttl) AS least,
         quantile_cont(ttl, 0.50) AS median,
         count(*) FILTER (WHERE ttl <= 300) / count(*) AS short

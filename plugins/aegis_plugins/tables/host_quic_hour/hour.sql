@@ -25,8 +25,8 @@ handshakes AS (
 flows AS (
     SELECT
         orig_h, uid, ts_us, end_us,
-        CASE WHEN orig_ip_bytes >= 0 THEN least(orig_ip_bytes, 17592186044416) END AS up_bytes,
-        CASE WHEN orig_pkts >= 0 THEN least(orig_pkts, 17592186044416) END AS up_packets,
+        CASE WHEN orig_ip_bytes >= 0 THEN least(orig_ip_bytes, 1099511627776) END AS up_bytes,
+        CASE WHEN orig_pkts >= 0 THEN least(orig_pkts, 1099511627776) END AS up_packets,
         coalesce(contains(service, 'quic'), false) AS named,
         orig_ip_bytes >= 1228 AND resp_ip_bytes >= 1228 AS sized
     FROM conn
@@ -42,8 +42,11 @@ plausible AS (
         count(*) FILTER (WHERE f.named OR h.uid IS NOT NULL OR f.sized IS NOT NULL) AS known,
         sum(f.up_bytes) AS up_sum,
         sum(f.up_bytes) / nullif(count(f.up_bytes), 0) AS up_mean,
-        sum(CAST(f.up_bytes AS HUGEINT) * f.up_bytes) / nullif(count(f.up_bytes), 0)
-        - power(sum(f.up_bytes) / nullif(count(f.up_bytes), 0), 2) AS up_variance,
+        -- the variance as n Σx² - (Σx)², of whole numbers, which is exact
+        sqrt(
+            count(f.up_bytes) * sum(CAST(f.up_bytes AS HUGEINT) * f.up_bytes)
+            - CAST(sum(f.up_bytes) AS HUGEINT) * sum(f.up_bytes)
+        ) / nullif(count(f.up_bytes), 0) AS up_std,
         sum(f.up_packets) AS up_packets,
         min(f.ts_us) AS first_us,
         max(f.end_us) AS last_us,
@@ -112,7 +115,7 @@ SELECT
     p.flows AS quic_flows,
     p.likely / nullif(p.known, 0) AS quic_likelihood,
     CASE WHEN s.orig_h IS NOT NULL THEN p.certain / p.flows END AS quic_certain_share,
-    1 / (1 + sqrt(if(p.up_variance < 0, 0, p.up_variance)) / nullif(p.up_mean, 0)) AS quic_size_consistency,
+    1 / (1 + p.up_std / nullif(p.up_mean, 0)) AS quic_size_consistency,
     p.up_sum / nullif(p.up_packets, 0) AS quic_packet_bytes,
     s.handshakes AS quic_handshakes,
     s.servers AS quic_servers,

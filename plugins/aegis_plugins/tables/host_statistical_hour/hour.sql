@@ -1,7 +1,7 @@
 -- One row per client with a connection that ended in the hour: how many, how large, to whom. What each column is, with
 -- unit, formula and source, is declared in __init__.py.
 WITH
--- Numbers are cut at 2^44 (17 TB, 203 days), so that sums of their squares fit into 128 bits. `least` and `greatest`
+-- Numbers are cut at 2^40 (1.1 TB, 12.7 days), so that sums of their squares fit into 128 bits. `least` and `greatest`
 -- pass over nulls, hence CASE.
 flows AS (
     SELECT
@@ -13,11 +13,11 @@ flows AS (
         end_us,
         uid,
         conn_state,
-        CASE WHEN orig_ip_bytes >= 0 THEN least(orig_ip_bytes, 17592186044416) END AS up_bytes,
-        CASE WHEN resp_ip_bytes >= 0 THEN least(resp_ip_bytes, 17592186044416) END AS down_bytes,
-        CASE WHEN orig_pkts >= 0 THEN least(orig_pkts, 17592186044416) END AS up_packets,
-        CASE WHEN resp_pkts >= 0 THEN least(resp_pkts, 17592186044416) END AS down_packets,
-        CASE WHEN duration >= 0 THEN least(greatest(end_us - ts_us, 0), 17592186044416) END AS duration_us,
+        CASE WHEN orig_ip_bytes >= 0 THEN least(orig_ip_bytes, 1099511627776) END AS up_bytes,
+        CASE WHEN resp_ip_bytes >= 0 THEN least(resp_ip_bytes, 1099511627776) END AS down_bytes,
+        CASE WHEN orig_pkts >= 0 THEN least(orig_pkts, 1099511627776) END AS up_packets,
+        CASE WHEN resp_pkts >= 0 THEN least(resp_pkts, 1099511627776) END AS down_packets,
+        CASE WHEN duration >= 0 THEN least(greatest(end_us - ts_us, 0), 1099511627776) END AS duration_us,
         -- millionths of a bit per byte
         CASE WHEN orig_entropy BETWEEN 0 AND 8 THEN CAST(round(1000000 * orig_entropy) AS BIGINT) END AS up_entropy,
         CASE WHEN resp_entropy BETWEEN 0 AND 8 THEN CAST(round(1000000 * resp_entropy) AS BIGINT) END AS down_entropy
@@ -47,18 +47,18 @@ hosts AS (
         sum(up_packets) AS sent_packets,
         sum(down_packets) AS received_packets,
         count(bytes) AS bytes_n,
-        sum(bytes) AS bytes_sum,
+        CAST(sum(bytes) AS HUGEINT) AS bytes_sum,
         sum(CAST(bytes AS HUGEINT) * bytes) AS bytes_squares,
         min(bytes) AS bytes_min,
         max(bytes) AS bytes_max,
         quantile_cont(bytes, [0.10, 0.25, 0.50, 0.75, 0.90, 0.99]) AS bytes_q,
         count(packets) AS packets_n,
-        sum(packets) AS packets_sum,
+        CAST(sum(packets) AS HUGEINT) AS packets_sum,
         sum(CAST(packets AS HUGEINT) * packets) AS packets_squares,
         max(packets) AS packets_max,
         quantile_cont(packets, 0.50) AS packets_median,
         count(duration_us) AS duration_n,
-        sum(duration_us) AS duration_sum,
+        CAST(sum(duration_us) AS HUGEINT) AS duration_sum,
         sum(CAST(duration_us AS HUGEINT) * duration_us) AS duration_squares,
         max(duration_us) AS duration_max,
         quantile_cont(duration_us, [0.50, 0.90]) AS duration_q,
@@ -77,15 +77,16 @@ hosts AS (
     FROM added
     GROUP BY orig_h
 ),
+-- Variances as n Σx² - (Σx)², of whole numbers, which is exact.
 scaled AS (
     SELECT
         *,
         bytes_sum / nullif(bytes_n, 0) AS bytes_mean,
-        bytes_squares / nullif(bytes_n, 0) - power(bytes_sum / nullif(bytes_n, 0), 2) AS bytes_variance,
+        sqrt(bytes_n * bytes_squares - bytes_sum * bytes_sum) / nullif(bytes_n, 0) AS bytes_std,
         packets_sum / nullif(packets_n, 0) AS packets_mean,
-        packets_squares / nullif(packets_n, 0) - power(packets_sum / nullif(packets_n, 0), 2) AS packets_variance,
+        sqrt(packets_n * packets_squares - packets_sum * packets_sum) / nullif(packets_n, 0) AS packets_std,
         duration_sum / nullif(duration_n, 0) AS duration_mean,
-        duration_squares / nullif(duration_n, 0) - power(duration_sum / nullif(duration_n, 0), 2) AS duration_variance
+        sqrt(duration_n * duration_squares - duration_sum * duration_sum) / nullif(duration_n, 0) AS duration_std
     FROM hosts
 ),
 
@@ -117,7 +118,8 @@ packets AS (
     SELECT
         orig_h,
         sum(abs(size)) / count(*) AS mean,
-        sum(size * size) / count(*) - power(sum(abs(size)) / count(*), 2) AS variance,
+        sqrt(count(*) * CAST(sum(size * size) AS HUGEINT) - CAST(sum(abs(size)) AS HUGEINT) * sum(abs(size)))
+        / count(*) AS std,
         min(abs(size)) AS size_min,
         max(abs(size)) AS size_max,
         quantile_cont(abs(size), [0.25, 0.50, 0.75, 0.90]) AS q,
@@ -148,7 +150,7 @@ SELECT
     CASE WHEN h.sent_packets + h.received_packets > 0
         THEN h.sent_packets / (h.sent_packets + h.received_packets) END AS packets_upload_share,
     h.bytes_mean,
-    sqrt(if(h.bytes_variance < 0, 0, h.bytes_variance)) AS bytes_std,
+    h.bytes_std AS bytes_std,
     h.bytes_min,
     h.bytes_q[1] AS bytes_p10,
     h.bytes_q[2] AS bytes_p25,
@@ -157,16 +159,16 @@ SELECT
     h.bytes_q[5] AS bytes_p90,
     h.bytes_q[6] AS bytes_p99,
     h.bytes_max,
-    sqrt(if(h.bytes_variance < 0, 0, h.bytes_variance)) / nullif(h.bytes_mean, 0) AS bytes_cv,
+    h.bytes_std / nullif(h.bytes_mean, 0) AS bytes_cv,
     (h.bytes_q[2] + h.bytes_q[4] - 2 * h.bytes_q[3]) / nullif(h.bytes_q[4] - h.bytes_q[2], 0) AS bytes_skew,
     h.packets_mean,
-    sqrt(if(h.packets_variance < 0, 0, h.packets_variance)) AS packets_std,
+    h.packets_std AS packets_std,
     h.packets_median,
     h.packets_max,
     h.sent_bytes / nullif(h.sent_packets, 0) AS sent_packet_bytes,
     h.received_bytes / nullif(h.received_packets, 0) AS received_packet_bytes,
     h.duration_mean / 1000000 AS duration_mean,
-    sqrt(if(h.duration_variance < 0, 0, h.duration_variance)) / 1000000 AS duration_std,
+    h.duration_std / 1000000 AS duration_std,
     h.duration_q[1] / 1000000 AS duration_median,
     h.duration_q[2] / 1000000 AS duration_p90,
     h.duration_max / 1000000 AS duration_max,
@@ -175,14 +177,14 @@ SELECT
     h.up_entropy_sum / nullif(h.up_entropy_n, 0) / 1000000 AS sent_entropy_mean,
     h.down_entropy_sum / nullif(h.down_entropy_n, 0) / 1000000 AS received_entropy_mean,
     p.mean AS packet_size_mean,
-    sqrt(if(p.variance < 0, 0, p.variance)) AS packet_size_std,
+    p.std AS packet_size_std,
     p.size_min AS packet_size_min,
     p.q[1] AS packet_size_p25,
     p.q[2] AS packet_size_median,
     p.q[3] AS packet_size_p75,
     p.q[4] AS packet_size_p90,
     p.size_max AS packet_size_max,
-    sqrt(if(p.variance < 0, 0, p.variance)) / nullif(p.mean, 0) AS packet_size_cv,
+    p.std / nullif(p.mean, 0) AS packet_size_cv,
     (p.q[1] + p.q[3] - 2 * p.q[2]) / nullif(p.q[3] - p.q[1], 0) AS packet_size_skew,
     p.up_sum / nullif(p.up_n, 0) AS packet_size_up_mean,
     p.down_sum / nullif(p.down_n, 0) AS packet_size_down_mean

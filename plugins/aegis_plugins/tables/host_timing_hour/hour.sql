@@ -22,7 +22,7 @@ moments AS (
     SELECT
         orig_h,
         count(gap) AS n,
-        sum(gap) AS gap_sum,
+        CAST(sum(gap) AS HUGEINT) AS gap_sum,
         sum(CAST(gap AS HUGEINT) * gap) AS squares,
         min(gap) AS gap_min,
         max(gap) AS gap_max,
@@ -30,11 +30,11 @@ moments AS (
         count(*) FILTER (WHERE gap < 1000000) AS short,
         -- of gaps and the gaps that follow them
         count(next_gap) FILTER (WHERE gap IS NOT NULL) AS pn,
-        CAST(sum(gap) FILTER (WHERE next_gap IS NOT NULL) AS DOUBLE) AS px,
-        CAST(sum(next_gap) FILTER (WHERE gap IS NOT NULL) AS DOUBLE) AS py,
-        CAST(sum(CAST(gap AS HUGEINT) * gap) FILTER (WHERE next_gap IS NOT NULL) AS DOUBLE) AS pxx,
-        CAST(sum(CAST(next_gap AS HUGEINT) * next_gap) FILTER (WHERE gap IS NOT NULL) AS DOUBLE) AS pyy,
-        CAST(sum(CAST(gap AS HUGEINT) * next_gap) AS DOUBLE) AS pxy
+        CAST(sum(gap) FILTER (WHERE next_gap IS NOT NULL) AS HUGEINT) AS px,
+        CAST(sum(next_gap) FILTER (WHERE gap IS NOT NULL) AS HUGEINT) AS py,
+        sum(CAST(gap AS HUGEINT) * gap) FILTER (WHERE next_gap IS NOT NULL) AS pxx,
+        sum(CAST(next_gap AS HUGEINT) * next_gap) FILTER (WHERE gap IS NOT NULL) AS pyy,
+        sum(CAST(gap AS HUGEINT) * next_gap) AS pxy
     FROM pairs
     GROUP BY orig_h
     HAVING count(gap) > 0
@@ -164,23 +164,29 @@ packet_gaps AS (
 packets AS (
     SELECT
         orig_h,
-        sum(gap) / count(*) AS mean,
-        sqrt(greatest(0, sum(CAST(gap AS HUGEINT) * gap) / count(*) - power(sum(gap) / count(*), 2))) AS std,
+        count(*) AS n,
+        CAST(sum(gap) AS HUGEINT) AS gap_sum,
+        sum(CAST(gap AS HUGEINT) * gap) AS squares,
         quantile_cont(gap, [0.50, 0.90]) AS q,
         max(gap) AS gap_max
     FROM packet_gaps
     GROUP BY orig_h
 ),
 
+-- Variances as n Σx² - (Σx)², of whole numbers, which is exact: a difference of means would lose the digits that count.
 scaled AS (
     SELECT
-        orig_h, n, gap_min, gap_max, q, short, pn, px, py,
+        orig_h, n, gap_min, gap_max, q, short, pn,
         gap_sum / n AS mean,
-        sqrt(greatest(0, squares / n - power(gap_sum / n, 2))) AS std,
-        pxy / pn - (px / pn) * (py / pn) AS covariance,
-        greatest(0, pxx / pn - power(px / pn, 2)) AS variance,
-        greatest(0, pyy / pn - power(py / pn, 2)) AS next_variance
+        sqrt(n * squares - gap_sum * gap_sum) / n AS std,
+        pn * pxy - px * py AS covariance,
+        pn * pxx - px * px AS variance,
+        pn * pyy - py * py AS next_variance
     FROM moments
+),
+packets_scaled AS (
+    SELECT orig_h, q, gap_max, gap_sum / n AS mean, sqrt(n * squares - gap_sum * gap_sum) / n AS std
+    FROM packets
 )
 
 SELECT
@@ -206,7 +212,7 @@ SELECT
     s.short / s.n AS gap_short_share,
     if(o.bits < 0, 0, o.bits) AS gap_entropy,
     t.active AS active_minutes,
-    CASE WHEN t.n > 0 THEN (t.squares / 60 - power(t.n / 60, 2)) / (t.n / 60) END AS minute_fano,
+    CASE WHEN t.n > 0 THEN (60 * t.squares - t.n * t.n) / (60 * t.n) END AS minute_fano,
     g.covariance_1 / (3600 * t.squares - 60 * t.n * t.n) AS autocorrelation_1min,
     g.covariance_best / (3600 * t.squares - 60 * t.n * t.n) AS autocorrelation_best,
     r.lag_min AS autocorrelation_lag,
@@ -228,4 +234,4 @@ LEFT JOIN octave_spread AS o ON h.orig_h = o.orig_h
 LEFT JOIN totals AS t ON h.orig_h = t.orig_h
 LEFT JOIN peaks AS g ON h.orig_h = g.orig_h
 LEFT JOIN periodic AS r ON h.orig_h = r.orig_h
-LEFT JOIN packets AS p ON h.orig_h = p.orig_h
+LEFT JOIN packets_scaled AS p ON h.orig_h = p.orig_h
