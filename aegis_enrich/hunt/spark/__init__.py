@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlglot  # noqa: F401  so that what is missing is told at once
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
 from ...errors import ConfigError
-from .run import OnSpark
+from .run import Ended, OnSpark, has_ended
 
 LOCAL = "local[*]"
 SETTINGS = {
@@ -23,6 +24,7 @@ SETTINGS = {
     "spark.sql.parquet.inferTimestampNTZ.enabled": "false",
     "spark.sql.caseSensitive": "false",
     "spark.ui.showConsoleProgress": "false",
+    "spark.sql.ui.retainedExecutions": "5",  # plans of thirty steps: a thousand of them would fill the driver's memory
 }
 ON_THIS_MACHINE = {
     "spark.ui.enabled": "false",
@@ -38,7 +40,7 @@ ON_THIS_MACHINE = {
 def on_spark(master: str | None, **settings: str) -> Iterator[OnSpark]:
     """A session of its own with this master, ended at the end; what Spark's own configuration says holds, too.
 
-    Raises ConfigError where Spark does not start.
+    Raises ConfigError where Spark does not start, Ended where it is not there any more.
     """
     builder = SparkSession.builder.appName("aegis-enrich hunt")
     local = master is None or master.startswith("local")
@@ -56,5 +58,10 @@ def on_spark(master: str | None, **settings: str) -> Iterator[OnSpark]:
     spark.sparkContext.setLogLevel("ERROR")
     try:
         yield OnSpark(spark)
+    except (Py4JError, OSError) as error:
+        if has_ended(spark):
+            raise Ended(error) from error
+        raise
     finally:
-        spark.stop()
+        with suppress(Py4JError, OSError):
+            spark.stop()

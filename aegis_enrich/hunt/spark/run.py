@@ -5,20 +5,22 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import pyarrow as pa
 from py4j.protocol import Py4JError
-from pyspark.errors import AnalysisException
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
 from ...detect.evaluate import Derivation, Evaluation, derived_schema, literal, names, result, session
 from ...detect.scheduler import Watch
 from ...detect.windows import Window
+from ...errors import AegisError
 from ...plugin import MICROS, DerivedTable, Detector, Finding
 from ...store.views import View, create_view
 from ..hunt import Hunt
@@ -40,6 +42,9 @@ SMALL = {  # of a lake so small that planning and compiling is all that takes ti
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
+TRIES = 3
+LOST = "CHECKPOINT_RDD_BLOCK_ID_NOT_FOUND"
+T = TypeVar("T")
 Windows = Mapping[str, Sequence[Window]]  # by sensor
 
 
@@ -54,18 +59,23 @@ class OnSpark:
 
     def run(self, hunt: Hunt) -> None:
         plan = hunt.plan
-        for place, table in enumerate(plan.tables.values()):
-            hunt.progress(f"hours: {table.name}", place, len(plan.tables))
-            self.derive(hunt, table)
         try:
+            for place, table in enumerate(plan.tables.values()):
+                hunt.progress(f"hours: {table.name}", place, len(plan.tables))
+                self._hours_of(hunt, table)
             for place, watch in enumerate(plan.watches.values()):
                 hunt.progress(f"windows: {watch.detector.name}", place, len(plan.watches))
                 self._detect(hunt, watch)
         finally:
-            for frame in self._made.values():
-                frame.unpersist()
-            self._made.clear()
+            self._forget()
             self._hours.clear()
+
+    def _hours_of(self, hunt: Hunt, table: type[DerivedTable]) -> None:
+        try:
+            self._again(lambda: self.derive(hunt, table))
+        except (Py4JError, PySparkException) as error:
+            hours = _by_sensor(hunt, lambda sensor: hunt.plan.hours_missing(table, sensor))
+            self._failed(hunt, table.name, hours, error)
 
     def derive(self, hunt: Hunt, table: type[DerivedTable]) -> DataFrame | None:
         """A derived table's hours that are missing, as they would lie in the lake; None where none is missing."""
@@ -91,15 +101,10 @@ class OnSpark:
         self._made[table.name], self._hours[table.name] = kept, hours_made
         return kept
 
+    @contextmanager
     def features(self, hunt: Hunt, watch: Watch, windows: Windows) -> Iterator[tuple[Numbers, pa.Schema, DataFrame]]:
-        """A detector's features over these windows, the window's number first, and the types that DuckDB gives them.
-
-        In as many queries as are needed that none goes through too many windows.
-        """
-        for some in batches(windows, watch.detector):
-            yield from self._features(hunt, watch, some)
-
-    def _features(self, hunt: Hunt, watch: Watch, windows: Windows) -> Iterator[tuple[Numbers, pa.Schema, DataFrame]]:
+        """A detector's features over these windows, the window's number first, and the types that DuckDB gives them."""
+        self._make_again(hunt, watch.detector)
         numbers = numbered(windows)
         work = Evaluation(watch.detector, "", Window(0, 0), self._empty(hunt, watch.detector), watch.tuning)
         with self._session(hunt) as spark:
@@ -125,27 +130,82 @@ class OnSpark:
             self._detect_here(hunt, watch, windows)
 
     def _detect_there(self, hunt: Hunt, watch: Watch, windows: Windows) -> None:
-        for numbers, schema, rows in self.features(hunt, watch, windows):
+        """In as many queries as are needed that none goes through too many windows."""
+        name = watch.detector.name
+        for some in batches(windows, watch.detector):
+            try:
+                found = self._again(partial(self._found, hunt, watch, some))
+            except AnalysisException:
+                raise
+            except (Py4JError, PySparkException) as error:
+                self._failed(hunt, name, some, error)
+                continue
+            with hunt.past.transaction() as tx:
+                for (sensor, window), its in found:
+                    hunt.decider.window(tx, name, sensor, window, its)
+
+    def _found(self, hunt: Hunt, watch: Watch, windows: Windows) -> list[tuple[tuple[str, Window], list[Finding]]]:
+        found: dict[int, list[Finding]] = defaultdict(list)
+        with self.features(hunt, watch, windows) as (numbers, schema, rows):
             scored = rows.mapInArrow(scorer(watch.detector, watch.tuning, numbers, schema), RESULT)
-            found: dict[int, list[Finding]] = defaultdict(list)
             for number, text in scored.collect():
                 found[number].append(finding(text))
-            with hunt.past.transaction() as tx:
-                for number, some in sorted(found.items()):
-                    ordered = sorted(some, key=lambda one: [str(one.entity[c]) for c in watch.detector.entity])
-                    hunt.decider.window(
-                        tx, watch.detector.name, numbers.sensor(number), numbers.window(number), ordered
-                    )
+        return [
+            (
+                (numbers.sensor(number), numbers.window(number)),
+                sorted(its, key=lambda one: [str(one.entity[c]) for c in watch.detector.entity]),
+            )
+            for number, its in sorted(found.items())
+        ]
+
+    def _again(self, work: Callable[[], T]) -> T:
+        """What it gives; where an executor was lost with what was kept on it, that is made anew, and it runs again."""
+        for left in reversed(range(TRIES)):
+            try:
+                return work()
+            except (Py4JError, PySparkException) as error:
+                if not left or LOST not in str(error):
+                    raise
+                log.warning("an executor was lost with rows that were kept there; they are made again")
+                self._forget()
+        raise AssertionError("unreachable")
+
+    def _forget(self) -> None:
+        """Lets go of the derived hours that were made; they are made anew where they are read."""
+        for frame in self._made.values():
+            with contextlib.suppress(Py4JError, OSError):
+                frame.unpersist()
+        self._made.clear()
+
+    def _failed(self, hunt: Hunt, name: str, windows: Windows, error: Exception) -> None:
+        """Notes windows that could not be evaluated; the hunt goes on, and tells of them at its end."""
+        if has_ended(self.spark):
+            raise Ended(reason(error)) from error
+        why = reason(error)
+        log.error("%s: %s", name, why)
+        log.debug("%s", name, exc_info=error)
+        with hunt.past.transaction() as tx:
+            for sensor, some in windows.items():
+                for window in some:
+                    hunt.past.note_failed_window(tx, sensor, name, window.start_us, window.end_us, why)
 
     def _detect_here(self, hunt: Hunt, watch: Watch, windows: Windows) -> None:
         """A detector whose query is DuckDB's alone, such as a correlation of Sigma: window by window on the driver."""
-        for name in watch.detector.derived:
-            if name in self._made:
-                for sensor in windows:
-                    rows = self._made[name].where(f.col("sensor") == sensor).toArrow()
-                    hunt.plan.take(sensor, name, rows.cast(derived_schema(hunt.plan.tables[name])))
+        self._again(partial(self._take, hunt, watch.detector, windows))
         for job in hunt.plan.jobs(watch, windows):
             job.run_here()
+
+    def _take(self, hunt: Hunt, detector: type[Detector], sensors: Collection[str]) -> None:
+        self._make_again(hunt, detector)
+        for name in self._made.keys() & set(detector.derived):
+            for sensor in sensors:
+                rows = self._made[name].where(f.col("sensor") == sensor).toArrow()
+                hunt.plan.take(sensor, name, rows.cast(derived_schema(hunt.plan.tables[name])))
+
+    def _make_again(self, hunt: Hunt, detector: type[Detector]) -> None:
+        """The derived hours that a detector reads, where they were let go of."""
+        for name in self._hours.keys() & set(detector.derived) - self._made.keys():
+            self.derive(hunt, hunt.plan.tables[name])
 
     @contextmanager
     def _session(self, hunt: Hunt) -> Iterator[SparkSession]:
@@ -158,7 +218,7 @@ class OnSpark:
             yield spark
         finally:
             for frame in self._kept:
-                with contextlib.suppress(Py4JError):
+                with contextlib.suppress(Py4JError, OSError):
                     frame._jdf.queryExecution().analyzed().rdd().unpersist(False)
             self._kept.clear()
 
@@ -229,6 +289,29 @@ def batches(windows: Windows, detector: type[Detector]) -> Iterator[dict[str, li
         for _, sensor, window in ordered[start : start + most]:
             batch[sensor].append(window)
         yield dict(batch)
+
+
+class Ended(AegisError):
+    """Spark is not there any more."""
+
+    def __init__(self, why: object) -> None:
+        super().__init__(f"Spark has ended: {why}; its driver may need more memory (spark.driver.memory)")
+
+
+def has_ended(spark: SparkSession) -> bool:
+    try:
+        return bool(spark.sparkContext._jsc.sc().isStopped())
+    except (Py4JError, OSError):
+        return True
+
+
+def reason(error: Exception) -> str:
+    """What is told of an error of Spark's: its own line, or the last one of the Python worker's."""
+    lines = [line.strip(": ") for line in str(error).splitlines() if line and not line[0].isspace()]
+    traced = [n for n, line in enumerate(lines) if line.startswith("Traceback")]
+    if traced:
+        return lines[min(traced[-1] + 1, len(lines) - 1)]
+    return next((line for line in lines if not line.startswith("An error occurred while calling")), repr(error))
 
 
 def _cut(rows: DataFrame) -> DataFrame:

@@ -11,6 +11,7 @@ import math
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -85,30 +86,27 @@ def hunted(spark: Any, parts: Parts, analyzed: Callable[..., Path]) -> Iterator[
 
     class Recorder(OnSpark):
         def derive(self, hunt: Hunt, table: Any) -> Any:
-            try:
-                rows = super().derive(hunt, table)
-            except Exception as error:  # noqa: BLE001  told by the test of that table
-                kept.errors[table.name] = str(error)
-                return None
+            rows = super().derive(hunt, table)
             kept.hours[table.name] = (
                 derived_schema(table).empty_table() if rows is None else rows.toArrow().cast(derived_schema(table))
             )
             return rows
 
-        def features(self, hunt: Hunt, watch: Watch, windows: Any) -> Any:
-            for numbers, schema, rows in super().features(hunt, watch, windows):
-                try:
-                    table = rows.toArrow()
-                except Exception as error:  # noqa: BLE001  told by the test of that detector
-                    kept.errors[watch.detector.name] = str(error)
-                    continue
+        @contextmanager
+        def features(self, hunt: Hunt, watch: Watch, windows: Any) -> Iterator[Any]:
+            with super().features(hunt, watch, windows) as (numbers, schema, rows):
+                table = rows.toArrow()
                 values = fitted(table, schema).to_pylist() if table.num_rows else []
                 given = zip(table[WINDOW].to_pylist(), values, strict=True)
                 kept.features.setdefault(watch.detector.name, []).extend(
                     told(numbers.sensor(n), numbers.window(n).end_us, row) for n, row in given
                 )
-                if not watch.detector.idle(watch.tuning):
-                    yield numbers, schema, self.spark.createDataFrame(table) if table.num_rows else rows
+                if watch.detector.idle(watch.tuning):
+                    table = table.slice(0, 0)
+                yield numbers, schema, self.spark.createDataFrame(table) if table.num_rows else rows.limit(0)
+
+        def _failed(self, hunt: Hunt, name: str, windows: Any, error: Exception) -> None:
+            kept.errors[name] = str(error)  # told by the test of that table or detector
 
         def _detect_here(self, hunt: Hunt, watch: Watch, windows: Any) -> None:
             kept.here.add(watch.detector.name)
