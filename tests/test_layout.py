@@ -47,7 +47,7 @@ THROUGH = {
     "aegis_enrich/hunt/away.py": "tests/hunt/test_hunt.py",
     "aegis_enrich/hunt/plan.py": "tests/hunt/test_hunt.py",
     "aegis_enrich/hunt/rows.py": "tests/hunt/test_hunt.py",
-    **{f"aegis_enrich/hunt/spark/{part}.py": OF_SPARK for part in ("__init__", "frames", "query", "run", "score")},
+    **{f"aegis_enrich/hunt/spark/{part}.py": OF_SPARK for part in ("__init__", "frames", "query", "score")},
     "aegis_enrich/kafka/member.py": "tests/kafka/test_source.py",
     "aegis_enrich/sigma/asked.py": "tests/sigma/test_matcher.py",
     "aegis_enrich/sigma/compiled.py": "tests/sigma/test_backend.py",
