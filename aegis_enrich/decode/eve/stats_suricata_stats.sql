@@ -7,7 +7,7 @@ SELECT
     stats.capture.kernel_drops AS capture_kernel_drops,
     stats.decoder.pkts AS decoder_pkts,
     stats.tcp.reassembly_gap AS tcp_reassembly_gap,
-    coalesce(stats.tcp.ssn_memcap_drop, 0) + coalesce(stats.tcp.segment_memcap_drop, 0) AS tcp_memcap_drop,
+    TRY(coalesce(stats.tcp.ssn_memcap_drop, 0) + coalesce(stats.tcp.segment_memcap_drop, 0)) AS tcp_memcap_drop,
     stats.flow.memcap AS flow_memcap,
     stats.detect.alert AS detect_alert
 FROM events

@@ -6,14 +6,16 @@ icmp AS MATERIALIZED (
         orig_h, resp_h, orig_p, uid, ts_us, end_us,
         CAST(orig_internal AS INTEGER) AS orig_internal,
         CAST(resp_internal AS INTEGER) AS resp_internal,
-        coalesce(orig_pkts, 1) AS requests,
-        coalesce(resp_pkts, 0) AS replies,
-        -- bytes of ICMP data: without the headers of IP (20, 40) and ICMP (8)
+        least(greatest(coalesce(orig_pkts, 1), 0), 17592186044416) AS requests,
+        least(greatest(coalesce(resp_pkts, 0), 0), 17592186044416) AS replies,
+        -- bytes of ICMP data: without the headers of IP (20, 40) and ICMP (8); numbers are cut at 2^44 (17 TB)
         greatest(
-            coalesce(orig_ip_bytes, 0) - coalesce(orig_pkts, 0) * CASE WHEN resp_h LIKE '%:%' THEN 48 ELSE 28 END, 0
+            least(coalesce(orig_ip_bytes, 0), 17592186044416)
+            - least(coalesce(orig_pkts, 0), 17592186044416) * CASE WHEN resp_h LIKE '%:%' THEN 48 ELSE 28 END, 0
         ) AS sent,
         greatest(
-            coalesce(resp_ip_bytes, 0) - coalesce(resp_pkts, 0) * CASE WHEN resp_h LIKE '%:%' THEN 48 ELSE 28 END, 0
+            least(coalesce(resp_ip_bytes, 0), 17592186044416)
+            - least(coalesce(resp_pkts, 0), 17592186044416) * CASE WHEN resp_h LIKE '%:%' THEN 48 ELSE 28 END, 0
         ) AS received
     FROM conn
     WHERE proto = 'icmp' AND orig_h IS NOT NULL
@@ -73,13 +75,15 @@ snapshots AS (
         orig_h, resp_h, uid, ts_us, end_us,
         CAST(orig_internal AS INTEGER) AS orig_internal,
         CAST(resp_internal AS INTEGER) AS resp_internal,
-        coalesce(orig_pkts, 1) AS requests,
-        coalesce(resp_pkts, 0) AS replies,
+        least(greatest(coalesce(orig_pkts, 1), 0), 17592186044416) AS requests,
+        least(greatest(coalesce(resp_pkts, 0), 0), 17592186044416) AS replies,
         greatest(
-            coalesce(orig_ip_bytes, 0) - coalesce(orig_pkts, 0) * CASE WHEN resp_h LIKE '%:%' THEN 48 ELSE 28 END, 0
+            least(coalesce(orig_ip_bytes, 0), 17592186044416)
+            - least(coalesce(orig_pkts, 0), 17592186044416) * CASE WHEN resp_h LIKE '%:%' THEN 48 ELSE 28 END, 0
         ) AS sent,
         greatest(
-            coalesce(resp_ip_bytes, 0) - coalesce(resp_pkts, 0) * CASE WHEN resp_h LIKE '%:%' THEN 48 ELSE 28 END, 0
+            least(coalesce(resp_ip_bytes, 0), 17592186044416)
+            - least(coalesce(resp_pkts, 0), 17592186044416) * CASE WHEN resp_h LIKE '%:%' THEN 48 ELSE 28 END, 0
         ) AS received
     FROM open_conn
     WHERE proto = 'icmp' AND orig_h IS NOT NULL AND orig_p IN (0, 8, 128, 129)
@@ -123,12 +127,14 @@ carried AS (
         *,
         CASE
             WHEN requests > 0 AND replies > 0
-                AND abs(sent * replies - received * requests) >= 20 * requests * replies
-                THEN abs(sent * replies - received * requests) // greatest(requests, replies)
+                AND abs(CAST(sent AS HUGEINT) * replies - CAST(received AS HUGEINT) * requests)
+                >= CAST(20 * requests AS HUGEINT) * replies
+                THEN abs(CAST(sent AS HUGEINT) * replies - CAST(received AS HUGEINT) * requests)
+                // greatest(requests, replies)
             ELSE 0
         END
         + CASE WHEN requests > 0 AND 2 * replies > 3 * requests
-            THEN (replies - requests) * received // replies ELSE 0 END AS foreign_bytes
+            THEN CAST(replies - requests AS HUGEINT) * received // replies ELSE 0 END AS foreign_bytes
     FROM echoes
 ),
 pairs AS (

@@ -84,13 +84,13 @@ class PortScan(Detector):
 
 
 def _finding(row: Mapping[Hashable, Any], score: float) -> dict[str, Any]:
-    one_host, one_port = row["hosts"] == 1, row["ports"] == 1
+    (hosts, ports), (host, port) = _samples(row), _only(row)
     one_proto = row["least_proto"] == row["most_proto"]
     kinds = _kinds(row)
     return {
         "orig_h": row["orig_h"],
-        "resp_h": row["hosts_sample"][0] if one_host else None,
-        "resp_p": int(row["ports_sample"][0]) if one_port else None,
+        "resp_h": host,
+        "resp_p": port,
         "proto": row["most_proto"] if one_proto else None,
         "direction": _direction(row),
         "score": score,
@@ -110,23 +110,34 @@ def _finding(row: Mapping[Hashable, Any], score: float) -> dict[str, Any]:
             "most_hosts_at_a_port": int(row["most_hosts"]),
             "most_failed_share": None if pd.isna(row["failed_permille"]) else row["failed_permille"] / 1000,
             "icmp_hosts": int(row["icmp_hosts"]),
-            "hosts_sample": list(row["hosts_sample"]),
-            "ports_sample": [int(p) for p in row["ports_sample"]],
+            "hosts_sample": hosts,
+            "ports_sample": ports,
             "source_internal": None if pd.isna(row["orig_internal"]) else bool(row["orig_internal"]),
             "internal_hosts": int(row["internal_hosts"]),
             "external_hosts": int(row["external_hosts"]),
             "duration_s": (row["last_us"] - row["first_us"]) / 1e6,
         },
         "reason": _reason(row, kinds),
-        "uids": list(row["uids"]),
+        "uids": [] if row["uids"] is None else list(row["uids"]),
     }
+
+
+def _samples(row: Mapping[Hashable, Any]) -> tuple[list[str], list[int]]:
+    """Some hosts and some ports; none where the rows name none."""
+    hosts, ports = ([] if row[name] is None else list(row[name]) for name in ("hosts_sample", "ports_sample"))
+    return hosts, [int(p) for p in ports]
+
+
+def _only(row: Mapping[Hashable, Any]) -> tuple[str | None, int | None]:
+    """The host and the port, where it is one."""
+    hosts, ports = _samples(row)
+    host = hosts[0] if row["hosts"] == len(hosts) == 1 else None
+    return host, ports[0] if row["ports"] == len(ports) == 1 else None
 
 
 def _logged(row: Mapping[Hashable, Any], score: float) -> dict[str, Any]:
     """A finding by Zeek's scan log: outcomes are of attempts, hosts and ports those of the largest interval."""
-    hosts, ports = ([] if row[f"{c}_sample"] is None else list(row[f"{c}_sample"]) for c in ("hosts", "ports"))
-    host = hosts[0] if row["hosts"] == len(hosts) == 1 else None
-    port = int(ports[0]) if row["ports"] == len(ports) == 1 else None
+    (hosts, ports), (host, port) = _samples(row), _only(row)
     kinds = _kinds(row)
     counts = ("hosts", "ports", "least_hosts", "least_ports", "sockets", "attempts", "answered", "refused")
     return {
@@ -178,8 +189,7 @@ def _direction(row: Mapping[Hashable, Any]) -> str | None:
 
 
 def _reason(row: Mapping[Hashable, Any], kinds: list[str]) -> str:
-    host = row["hosts_sample"][0] if row["hosts"] == 1 else None
-    port = int(row["ports_sample"][0]) if row["ports"] == 1 else None
+    host, port = _only(row)
     return (
         f"{row['orig_h']} probed {_whom(row, host, port)} in {_span(row)} ({', '.join(kinds)}): of "
         f"{int(row['sockets']):,} sockets {int(row['refused']):,} refused, {int(row['unanswered']):,} did not answer, "

@@ -149,13 +149,13 @@ shown AS (
         CAST(coalesce(sum(f.failed_permille), 0) AS BIGINT) AS swept_permille,
         max(f.failed_permille) AS failed_permille,
         list_sort(list(DISTINCT f.resp_h) FILTER (WHERE f.host_nth <= 20)) AS hosts_sample,
-        list_sort(list(DISTINCT f.resp_p) FILTER (WHERE f.port_nth <= 20)) AS ports_sample,
+        list_sort(list(DISTINCT f.resp_p) FILTER (WHERE f.port_nth <= 20 AND f.resp_p IS NOT NULL)) AS ports_sample,
         min(f.proto) AS least_proto,
         max(f.proto) AS most_proto,
         max(f.orig_internal) AS orig_internal,
         count(DISTINCT f.resp_h) FILTER (WHERE f.resp_internal = 1) AS internal_hosts,
         count(DISTINCT f.resp_h) FILTER (WHERE f.resp_internal = 0) AS external_hosts,
-        list_sort(list(DISTINCT f.uid) FILTER (WHERE f.nth <= 20)) AS uids,
+        list_sort(list(DISTINCT f.uid) FILTER (WHERE f.nth <= 20 AND f.uid IS NOT NULL)) AS uids,
         coalesce(max(i.hosts), 0) AS icmp_hosts,
         max(i.types) AS icmp_types
     FROM scanned AS f

@@ -57,12 +57,12 @@ class ProtocolAnomaly(Detector):
 def _finding(row: Mapping[Hashable, Any], tuning: Tuning) -> dict[str, Any]:
     mix = row["kind"] == "mix"
     known = bool(row["past_h"] >= tuning.min_history_h)
-    servers = list(row["top_servers"])
+    servers = _list(row["top_servers"])
     scope = "" if _text(row["orig_h"]) else " of the whole network" if mix else " from outside"
     return {
         "orig_h": _text(row["orig_h"]),
         "key": ("mix of protocols" if mix else row["what"]) + scope,
-        "resp_h": servers[0] if row["servers"] == 1 else None,
+        "resp_h": servers[0] if row["servers"] == len(servers) == 1 else None,
         "resp_p": _count(row["resp_p"]),
         "proto": _text(row["proto"]),
         "service": None if mix or row["kind"] == "unknown" else row["label"],
@@ -92,8 +92,12 @@ def _finding(row: Mapping[Hashable, Any], tuning: Tuning) -> dict[str, Any]:
             "past_h": int(row["past_h"]),
         },
         "reason": _mix(row) if mix else _misplaced(row, servers, known),
-        "uids": [uid for uid in row["uids"] if _text(uid)],
+        "uids": [uid for uid in _list(row["uids"]) if _text(uid)],
     }
+
+
+def _list(value: Any) -> list[Any]:
+    return [] if value is None else list(value)
 
 
 def _weight(row: Mapping[Hashable, Any]) -> float:
@@ -120,7 +124,8 @@ def _mix(row: Mapping[Hashable, Any]) -> str:
 
 def _misplaced(row: Mapping[Hashable, Any], servers: list[str], known: bool) -> str:
     who = _text(row["orig_h"]) or "Clients outside"
-    where = servers[0] if row["servers"] == 1 else f"{int(row['servers'])} servers, first {servers[0]}"
+    first = f", first {servers[0]}" if servers else ""
+    where = servers[0] if row["servers"] == len(servers) == 1 else f"{int(row['servers'])} servers{first}"
     days = f"so here on {int(row['days'])} of the 7 days before" if known else "there is no past to compare with"
     port = "high ports" if pd.isna(row["resp_p"]) else f"port {int(row['resp_p'])}"
     what = {

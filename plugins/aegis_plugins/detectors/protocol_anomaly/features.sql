@@ -170,7 +170,7 @@ misplaced AS (
         max(proto) AS proto, max(direction) AS direction, count(*) AS servers,
         CAST(sum(connections) AS BIGINT) AS connections, CAST(sum(sent_bytes) AS BIGINT) AS sent_bytes,
         CAST(sum(received_bytes) AS BIGINT) AS received_bytes, min(first_us) AS first_us, max(last_us) AS last_us,
-        list(resp_h ORDER BY nth) FILTER (WHERE nth <= 5) AS top_servers,
+        list(resp_h ORDER BY nth) FILTER (WHERE nth <= 5 AND resp_h IS NOT NULL) AS top_servers,
         list(uid ORDER BY nth) FILTER (WHERE nth <= 5 AND uid IS NOT NULL) AS uids
     FROM servers
     GROUP BY host, what
