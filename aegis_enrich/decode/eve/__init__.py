@@ -7,6 +7,7 @@ import json
 from collections.abc import MutableMapping
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -41,8 +42,11 @@ def decode_eve(lines: Lines, numbers: Numbers, reasons: MutableMapping[int, str]
     parts: list[Part] = []
     for event_type in sorted(TABLES_OF.keys() & set(which.unique().to_pylist())):
         chosen = rows.filter(pc.equal(which, event_type))
-        found = [_part(event_type, table, chosen, control) for table in TABLES_OF[event_type]]
-        skipped -= len(pc.unique(pa.concat_arrays([part.numbers for part in found])))
+        bad: dict[int, str] = {}
+        found = [p for table in TABLES_OF[event_type] for p in _parts(event_type, table, chosen, control, bad)]
+        taken = pc.unique(pa.concat_arrays([pa.array(bad.keys(), pa.int64()), *(part.numbers for part in found)]))
+        skipped -= len(taken)
+        reasons.update(bad)
         parts.extend(found)
     return parts, skipped
 
@@ -61,6 +65,19 @@ def _ciphers() -> dict[str, str]:
     """IANA's names of TLS cipher suites by their decimal number."""
     text = (Path(__file__).parent / "ciphers.csv").read_text(encoding="ascii")
     return dict(line.split(",", 1) for line in text.splitlines()[1:])
+
+
+def _parts(event_type: str, table: str, rows: pa.Table, control: bool, bad: MutableMapping[int, str]) -> list[Part]:
+    """The table's rows of these events; one whose values no query can take is bad, and the others are not."""
+    try:
+        return [_part(event_type, table, rows, control)]
+    except (duckdb.DataError, duckdb.InvalidInputException) as error:
+        if rows.num_rows == 1:
+            bad[rows["number"][0].as_py()] = str(error).splitlines()[0]
+            return []
+    half = rows.num_rows // 2
+    halves = (rows.slice(0, half), rows.slice(half))
+    return [part for some in halves for part in _parts(event_type, table, some, control, bad)]
 
 
 def _part(event_type: str, table: str, rows: pa.Table, control: bool) -> Part:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from aegis_enrich.decode import decode
+from aegis_enrich.decode import decode, eve
 
 WHEN = "2023-11-14T22:13:20.123456+0000"
 HUGE = 2**63 - 1
@@ -25,6 +25,25 @@ def test_counts(number):
     conn = row("conn", event_type="flow", flow=flow)
     assert (conn["orig_pkts"], conn["resp_pkts"]) == (None, None)
     assert row("http", event_type="http", tx_id=number, http={"hostname": "a"})["trans_depth"] is None
+
+
+def test_counters():
+    tcp = {"ssn_memcap_drop": HUGE, "segment_memcap_drop": 2**32}
+    assert row("suricata_stats", event_type="stats", stats={"uptime": 1, "tcp": tcp})["tcp_memcap_drop"] is None
+
+
+def test_an_event_that_no_query_can_take_is_bad_and_no_other(monkeypatch):
+    of = eve._sql
+    monkeypatch.setattr(
+        eve, "_sql", lambda event, table: of(event, table).replace("WHERE", "WHERE flow_id::BIGINT + number > 0 AND")
+    )
+    server = {"sni": "a", "fingerprint": "aa"}
+    events = [{"event_type": "tls", "timestamp": WHEN, "flow_id": n, "tls": server} for n in (1, 2, HUGE, 4, 5)]
+    lines = [json.dumps(event).encode() for event in events]
+    found = decode("eve", b"\n".join(lines) + b"\n", offset=0, context="", sensor="s")
+    assert [(b.line, "Overflow" in b.reason) for b in found.bad] == [(lines[2], True)]
+    assert found.tables["ssl"].num_rows == 4
+    assert (found.lines, len(found.bad)) == (5, 1)
 
 
 @pytest.mark.parametrize("when", ["infinity", "-infinity", "290309-12-22T00:00:00Z", "-0001-01-01T00:00:00Z", "now"])
