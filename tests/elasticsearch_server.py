@@ -27,6 +27,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from maven import Unavailable, fetched
+from server_parts import certificate, run
 
 from aegis_enrich.config import Elasticsearch
 
@@ -198,28 +199,17 @@ def fetch(version: str) -> Path:
 def _secure(home: Path, jdk: Path, roles: str, users: Mapping[str, str]) -> Path:
     """Roles, users and a certificate for HTTPS; the certificate's file in PEM."""
     config = home / "config"
-    keytool = [str(jdk / "bin" / "keytool")]
-    store = ["-keystore", str(config / "http.p12"), "-storepass", STORE_PASSWORD]
-    names = ["-dname", "CN=localhost", "-ext", "san=ip:127.0.0.1,dns:localhost", "-ext", "bc=ca:true"]
-    making = ["-genkeypair", "-alias", "http", "-keyalg", "RSA", "-keysize", "2048", "-storetype", "PKCS12", *names]
-    _run([*keytool, *making, *store])
-    _run([*keytool, "-exportcert", "-rfc", "-alias", "http", "-file", str(config / "http.pem"), *store])
+    pem = certificate(config, "http", STORE_PASSWORD, keytool=str(jdk / "bin" / "keytool"))
     with (config / "roles.yml").open("a") as file:
         file.write(roles)
     first = next(iter(users))
     adding = [str(home / "bin" / "elasticsearch-users"), "useradd", first, "-p", PASSWORD, "-r", users[first]]
-    _run(adding, ES_JAVA_HOME=str(jdk))
+    run(adding, ES_JAVA_HOME=str(jdk))
     passwords = config / "users"
     secret = passwords.read_text().strip().partition(":")[2]  # the others have the same password: one start of a JVM
     passwords.write_text("".join(f"{name}:{secret}\n" for name in users))
     (config / "users_roles").write_text("".join(f"{role}:{name}\n" for name, role in users.items()))
-    return config / "http.pem"
-
-
-def _run(command: list[str], **environment: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
-    if done.returncode:
-        raise AssertionError(f"{command[0]} failed: {done.stdout}{done.stderr}")
+    return pem
 
 
 def _ordinary_user() -> pwd.struct_passwd | None:

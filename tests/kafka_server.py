@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maven import Unavailable, jars
+from server_parts import certificate, run
 
 VERSION = "3.9.1"
 START_S = 120.0
@@ -53,7 +54,7 @@ def secured(passwords: Mapping[str, str]) -> Iterator[Secured]:
     """With TLS and SCRAM for these users, the first of whom may do all, the others nothing. Raises Unavailable."""
     with _home() as (folder, java):
         port, controller = _free_ports(2)
-        certificate = _certificate(folder)
+        pem = certificate(folder, "broker", STORE_PASSWORD)
         settings = _settings(folder, port, controller, "SASL_SSL") | {
             "sasl.enabled.mechanisms": MECHANISM,
             "sasl.mechanism.inter.broker.protocol": MECHANISM,
@@ -61,29 +62,20 @@ def secured(passwords: Mapping[str, str]) -> Iterator[Secured]:
             "ssl.keystore.location": str(folder / "broker.p12"),
             "ssl.keystore.type": "PKCS12",
             "ssl.keystore.password": STORE_PASSWORD,
-            "ssl.truststore.location": str(certificate),
+            "ssl.truststore.location": str(pem),
             "ssl.truststore.type": "PEM",
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": f"User:{next(iter(passwords))};User:ANONYMOUS",  # the controller's, which is on loopback too
         }
         users = [f"{MECHANISM}=[name={name},password={password}]" for name, password in passwords.items()]
         with _broker(java, folder, settings, port, [a for user in users for a in ("--add-scram", user)]):
-            yield Secured(f"127.0.0.1:{port}", certificate)
+            yield Secured(f"127.0.0.1:{port}", pem)
 
 
 def _login(user: tuple[str, str]) -> str:
     name, password = user
     module = "org.apache.kafka.common.security.scram.ScramLoginModule"
     return f'{module} required username="{name}" password="{password}";'
-
-
-def _certificate(folder: Path) -> Path:
-    """A key and its certificate for 127.0.0.1 in broker.p12; the certificate's file in PEM."""
-    store = ["-keystore", str(folder / "broker.p12"), "-storepass", STORE_PASSWORD, "-alias", "broker"]
-    names = ["-dname", "CN=localhost", "-ext", "san=ip:127.0.0.1,dns:localhost", "-ext", "bc=ca:true"]
-    _run(["keytool", "-genkeypair", "-keyalg", "RSA", "-keysize", "2048", "-storetype", "PKCS12", *names, *store])
-    _run(["keytool", "-exportcert", "-rfc", "-file", str(folder / "broker.pem"), *store])
-    return folder / "broker.pem"
 
 
 @contextlib.contextmanager
@@ -108,16 +100,10 @@ def _broker(
 ) -> Iterator[None]:
     properties = folder / "server.properties"
     properties.write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
-    _run([*java, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties), *format_])
+    run([*java, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties), *format_])
     with _process([*java, "kafka.Kafka", str(properties)], folder) as process:
         _await_port(port, process, folder)
         yield
-
-
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise AssertionError(f"{command[0]} failed: {(done.stdout + done.stderr)[-2000:]}")
 
 
 def _settings(folder: Path, port: int, controller: int, protocol: str) -> dict[str, str]:

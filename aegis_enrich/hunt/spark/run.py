@@ -179,9 +179,9 @@ class OnSpark:
 
     def _failed(self, hunt: Hunt, name: str, windows: Windows, error: Exception) -> None:
         """Notes windows that could not be evaluated; the hunt goes on, and tells of them at its end."""
-        if has_ended(self.spark):
-            raise Ended(reason(error)) from error
         why = reason(error)
+        if has_ended(self.spark):
+            raise Ended(why) from error
         log.error("%s: %s", name, why)
         log.debug("%s", name, exc_info=error)
         with hunt.past.transaction() as tx:

@@ -85,8 +85,7 @@ SELECT
     t.q[2] / 1000000 AS flow_packet_gap_p90,
     t.gap_max / 1000000 AS flow_packet_gap_max,
     t.std / nullif(t.mean, 0) AS flow_packet_gap_cv,
-    (t.std - t.mean) / nullif(t.std + t.mean, 0)
-        AS flow_packet_burstiness
+    (t.std - t.mean) / nullif(t.std + t.mean, 0) AS flow_packet_burstiness
 FROM flows AS c
 LEFT JOIN sized AS s ON c.uid = s.uid
 LEFT JOIN timed AS t ON c.uid = t.uid

@@ -150,7 +150,7 @@ SELECT
     CASE WHEN h.sent_packets + h.received_packets > 0
         THEN h.sent_packets / (h.sent_packets + h.received_packets) END AS packets_upload_share,
     h.bytes_mean,
-    h.bytes_std AS bytes_std,
+    h.bytes_std,
     h.bytes_min,
     h.bytes_q[1] AS bytes_p10,
     h.bytes_q[2] AS bytes_p25,
@@ -162,7 +162,7 @@ SELECT
     h.bytes_std / nullif(h.bytes_mean, 0) AS bytes_cv,
     (h.bytes_q[2] + h.bytes_q[4] - 2 * h.bytes_q[3]) / nullif(h.bytes_q[4] - h.bytes_q[2], 0) AS bytes_skew,
     h.packets_mean,
-    h.packets_std AS packets_std,
+    h.packets_std,
     h.packets_median,
     h.packets_max,
     h.sent_bytes / nullif(h.sent_packets, 0) AS sent_packet_bytes,

@@ -99,8 +99,7 @@ SELECT
     p.gap_max / 1000000 AS pair_gap_max,
     p.gap_std / nullif(p.gap_mean, 0) AS pair_gap_cv,
     (p.gap_q[2] + p.gap_q[4] - 2 * p.gap_q[3]) / nullif(p.gap_q[4] - p.gap_q[2], 0) AS pair_gap_skew,
-    (p.gap_std - p.gap_mean)
-    / nullif(p.gap_std + p.gap_mean, 0) AS pair_burstiness,
+    (p.gap_std - p.gap_mean) / nullif(p.gap_std + p.gap_mean, 0) AS pair_burstiness,
     CASE WHEN p.gap_q[3] > 0 THEN greatest(0, 1 - s.mad / p.gap_q[3]) END AS pair_gap_regularity,
     p.active_minutes AS pair_active_minutes
 FROM pairs AS p
